@@ -1,0 +1,1 @@
+"""The reference controller: CSMS session, allocator, dispatch, cycle."""

@@ -1,0 +1,1 @@
+"""Virtual hardware: station firmware, the plant, meters, and named defects."""

@@ -1,0 +1,1 @@
+"""What people and CI see: CLI, report, pytest plugin."""

@@ -1,0 +1,1 @@
+"""Cases, expectations, always-on checks, verdicts."""

@@ -1,0 +1,1 @@
+"""The only room with I/O: loop, links, shells, rigs, site files, recorder."""

@@ -1,0 +1,169 @@
+"""A site: circuit tree, charging stations, meters and arrivals. Amperes are per phase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .calendar import Calendar
+from .located import BUILT_IN, Source
+from .vehicle import Vehicle
+
+OcppVersion = Literal["1.6", "2.0.1"]
+OCPP_VERSIONS: tuple[OcppVersion, ...] = ("1.6", "2.0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """A node of the tree. `rating_a` per phase; over it for longer than `grace_s` is a violation (and trips)."""
+
+    name: str
+    parent: str | None
+    rating_a: float
+    phases: int = 3
+    limit_kw: float | None = None
+    grace_s: float = 10.0
+    source: Source = BUILT_IN
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    id: int
+    type: str = "cType2"
+
+
+@dataclass(frozen=True, slots=True)
+class Evse:
+    """One EVSE (OCPP 2.0.1; in 1.6 its number is the connector's). `max_a` per phase AC; `max_kw` for DC output."""
+
+    id: int
+    connectors: tuple[Connector, ...] = (Connector(1),)
+    max_a: float = 32.0
+    phases: int = 3
+    max_kw: float | None = None
+
+    @property
+    def dc(self) -> bool:
+        return self.max_kw is not None
+
+
+@dataclass(frozen=True, slots=True)
+class StationModel:
+    """A catalogue product: what it can do, and how fast.
+
+    `capabilities` are the words cases require; `settle_s` is the time from an accepted limit to metered
+    compliance; `standby_w` its own consumption; `below_min` what it does with a limit in (0, 6) A.
+    """
+
+    id: str
+    vendor: str
+    model: str
+    evses: tuple[Evse, ...] = (Evse(1),)
+    capabilities: frozenset[str] = frozenset()
+    settle_s: float = 15.0
+    power_up_s: float = 5.0
+    pilot_latency_s: float = 0.5
+    contactor_s: float = 0.1
+    standby_w: float = 8.0
+    voltage_v: float = 230.0
+    below_min: Literal["pause", "reject"] = "pause"
+    rate_units: tuple[str, ...] = ("A", "W")
+    shared_kw: float | None = None
+    efficiency: float = 1.0
+    source: Source = BUILT_IN
+
+
+@dataclass(frozen=True, slots=True)
+class ChargingStation:
+    """A station of a site. `rotation[i]` is the site phase (0..2) on its own terminal i; `link` says who is behind it."""
+
+    id: str
+    model: StationModel
+    circuit: str
+    ocpp: OcppVersion = "1.6"
+    rotation: tuple[int, int, int] = (0, 1, 2)
+    link: Literal["emulated", "listen"] = "emulated"
+    rig: str = "emulated"
+    defects: tuple[str, ...] = ()
+    source: Source = BUILT_IN
+
+    def evse(self, number: int) -> Evse:
+        """The EVSE with this id; KeyError if there is none."""
+        for evse in self.model.evses:
+            if evse.id == number:
+                return evse
+        raise KeyError(number)
+
+    @property
+    def max_a(self) -> float:
+        """The most it can draw per phase, all EVSEs together."""
+        return sum(e.max_a for e in self.model.evses)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterPoint:
+    """A meter: on a circuit (everything below it) or at a station's own supply; read as `unit` over Modbus.
+
+    `uncertainty_a` is what one phase reading may be off by (class and transformer together).
+    """
+
+    id: str
+    model: str
+    circuit: str | None = None
+    station: str | None = None
+    unit: int = 1
+    host: str = "127.0.0.1"
+    port: int = 0
+    uncertainty_a: float = 0.1
+    source: Source = BUILT_IN
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A vehicle that arrives: when (run seconds), where, whose token, and how long it stays."""
+
+    at: float
+    station: str
+    evse: int
+    vehicle: str
+    token: str
+    soc_percent: float = 20.0
+    leaves: float | None = None
+    source: Source = BUILT_IN
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything a run needs. `circuits` lists parents before children; the first is the grid connection."""
+
+    id: str
+    type: str
+    calendar: Calendar
+    circuits: Mapping[str, Circuit]
+    stations: tuple[ChargingStation, ...]
+    meters: tuple[MeterPoint, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
+    vehicles: Mapping[str, Vehicle] = field(default_factory=dict)
+    source: Source = BUILT_IN
+
+    def station(self, name: str) -> ChargingStation:
+        for station in self.stations:
+            if station.id == name:
+                return station
+        raise KeyError(name)
+
+    @property
+    def root(self) -> Circuit:
+        return next(iter(self.circuits.values()))
+
+    def path(self, circuit: str | None) -> Iterator[Circuit]:
+        """The circuit and all above it, upwards."""
+        while circuit is not None:
+            node = self.circuits[circuit]
+            yield node
+            circuit = node.parent
+
+    def below(self, circuit: str) -> tuple[ChargingStation, ...]:
+        """The stations fed through a circuit."""
+        return tuple(s for s in self.stations if any(c.name == circuit for c in self.path(s.circuit)))

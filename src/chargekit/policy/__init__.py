@@ -1,0 +1,1 @@
+"""The rulebook: portfolio, site type and site, over five domains."""

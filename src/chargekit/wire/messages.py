@@ -1,0 +1,287 @@
+"""The version-neutral vocabulary: what a station tells (facts), what it is told (commands), and the answers.
+
+`v16` and `v201` translate between these and the payloads of the wire; nothing above `wire/` branches on a version.
+All times are run seconds, energies Wh, currents amperes per phase. A `tx` is the transaction's id on the wire as
+text; in 1.6 the central system assigns it in the answer to the start, so a starting station leaves it None there.
+`ref` is the station's own handle for a transaction, never sent in 1.6 and equal to `tx` in 2.0.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from chargekit.model.metering import MeterSample
+from chargekit.model.profile import ChargingProfile, Period, Purpose, RateUnit
+
+
+class Status(StrEnum):
+    """Connector status with the finer grain of 1.6; 2.0.1 folds the middle ones into Occupied."""
+
+    AVAILABLE = "Available"
+    PREPARING = "Preparing"
+    CHARGING = "Charging"
+    SUSPENDED_EV = "SuspendedEV"
+    SUSPENDED_EVSE = "SuspendedEVSE"
+    FINISHING = "Finishing"
+    OCCUPIED = "Occupied"
+    UNAVAILABLE = "Unavailable"
+    FAULTED = "Faulted"
+
+
+# --- facts: station to CSMS -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    vendor: str
+    model: str
+    firmware: str = ""
+    serial: str = ""
+    reason: str = "PowerUp"
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """`evse` 0 is the station itself (1.6 connector 0)."""
+
+    evse: int
+    connector: int
+    status: Status
+    at: float | None = None
+    error: str = "NoError"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizeAsked:
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionStarted:
+    evse: int
+    token: str
+    ref: str
+    at: float
+    register_wh: float
+    tx: str | None = None
+    connector: int = 1
+    offline: bool = False
+    remote_start_id: int | None = None
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """Meter values; `tx` None outside a transaction."""
+
+    evse: int
+    samples: tuple[MeterSample, ...]
+    tx: str | None = None
+    context: Literal["Sample.Periodic", "Sample.Clock", "Transaction.Begin", "Transaction.End", "Trigger"] = "Sample.Periodic"
+    offline: bool = False
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChargingStateChanged:
+    """Only 2.0.1 sends this inside a transaction (TransactionEvent Updated); 1.6 tells it by StatusChanged."""
+
+    evse: int
+    tx: str
+    status: Status
+    at: float
+    offline: bool = False
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionEnded:
+    evse: int
+    tx: str
+    at: float
+    register_wh: float
+    reason: str = "Local"
+    token: str | None = None
+    offline: bool = False
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A message understood by name only; `payload` as received."""
+
+    action: str
+    payload: dict[str, object]
+
+
+Fact = Booted | Alive | StatusChanged | AuthorizeAsked | TransactionStarted | Metered | ChargingStateChanged | TransactionEnded | Other
+
+
+# --- answers of the CSMS to facts -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BootAnswer:
+    status: Literal["Accepted", "Pending", "Rejected"]
+    at: float
+    interval_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class AliveAnswer:
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """Authorize, and the token part of a transaction's start or end. `status` as on the wire: Accepted, Blocked,
+    Expired, Invalid, ConcurrentTx, ... `tx` is set in the answer to a 1.6 start."""
+
+    status: str
+    tx: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.status == "Accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answer without content."""
+
+
+Answer = BootAnswer | AliveAnswer | TokenAnswer | Done
+
+
+# --- commands: CSMS to station ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SetProfile:
+    evse: int
+    profile: ChargingProfile
+
+
+@dataclass(frozen=True, slots=True)
+class ClearProfile:
+    """Absent fields match anything; `id` given means the others are ignored."""
+
+    id: int | None = None
+    evse: int | None = None
+    purpose: Purpose | None = None
+    stack_level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetComposite:
+    evse: int
+    duration_s: int
+    unit: RateUnit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStart:
+    token: str
+    evse: int | None = None
+    remote_start_id: int = 0
+    profile: ChargingProfile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStop:
+    tx: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """`hard`: 1.6 Hard / 2.0.1 Immediate; otherwise Soft / OnIdle."""
+
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Ask for BootNotification, Heartbeat, StatusNotification or MeterValues by that name."""
+
+    message: str
+    evse: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAvailability:
+    evse: int
+    operative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GetKeys:
+    """Configuration keys (1.6) or variables written `Component.Variable` (2.0.1); empty asks for all."""
+
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetKey:
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    evse: int
+    connector: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCommand:
+    action: str
+    payload: dict[str, object]
+
+
+Command = (
+    SetProfile | ClearProfile | GetComposite | RemoteStart | RemoteStop | Reset | Trigger | SetAvailability | GetKeys | SetKey | Unlock | OtherCommand
+)
+
+
+# --- answers of the station to commands -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`status` is the wire's word (Accepted, Rejected, Unknown, NotSupported, Scheduled, ...)."""
+
+    status: str
+    reason: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        return self.status == "Accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeReply:
+    status: str
+    start: float | None = None
+    periods: tuple[Period, ...] = ()
+    unit: RateUnit = "A"
+    duration_s: float = 0.0
+
+    @property
+    def accepted(self) -> bool:
+        return self.status == "Accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class KeysReply:
+    values: dict[str, str]
+    unknown: tuple[str, ...] = ()
+
+
+CommandReply = Reply | CompositeReply | KeysReply

@@ -1,0 +1,1 @@
+"""The pure driver: events, effects, the heap and the History."""
