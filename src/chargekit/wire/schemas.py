@@ -1,0 +1,100 @@
+"""Checks payloads against the official JSON schemas, which come with the `ocpp` package; compiled on first use.
+
+Reading them is reading package data, the one thing this room takes from outside; it happens once per message kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Final, Literal
+
+import jsonschema_rs
+import orjson
+
+Kind = Literal["req", "conf"]
+Code = Literal["formation", "property", "occurrence", "type"]
+
+_FOLDERS: Final = {"1.6": "v16", "2.0.1": "v201"}
+_CODES: Final[dict[str, Code]] = {
+    "required": "occurrence",
+    "minItems": "occurrence",
+    "maxItems": "occurrence",
+    "type": "type",
+    "maxLength": "type",
+    "minLength": "type",
+    "additionalProperties": "formation",
+}
+_MOST_PROBLEMS: Final = 20
+_MOST_TEXT: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One way in which a payload breaks its schema. `code` is the OCPP-J error code without its version's spelling
+    (`formation`: structure or unknown field; `occurrence`: missing or too many; `type`; `property`: value not
+    allowed); `path` is like `$.meterValue[0].timestamp`."""
+
+    code: Code
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+def _folder(version: str) -> Traversable:
+    if version not in _FOLDERS:
+        raise ValueError(f"OCPP version {version!r} is not known here (known: {', '.join(_FOLDERS)})")
+    return files("ocpp") / _FOLDERS[version] / "schemas"
+
+
+def _file(version: str, action: str, kind: Kind) -> str:
+    asked = "" if version == "1.6" else "Request"
+    return f"{action}{asked if kind == 'req' else 'Response'}.json"
+
+
+@cache
+def actions(version: str) -> frozenset[str]:
+    """Every action of a version ("1.6", "2.0.1"). ValueError for another version."""
+    names = [entry.name for entry in _folder(version).iterdir() if entry.name.endswith("Response.json")]
+    return frozenset(name.removesuffix("Response.json") for name in names)
+
+
+@cache
+def _validator(version: str, action: str, kind: Kind) -> jsonschema_rs.Validator:
+    if action not in actions(version):
+        raise ValueError(f"OCPP {version} has no action {action!r}")
+    text = (_folder(version) / _file(version, action, kind)).read_text("utf-8-sig")
+    return jsonschema_rs.validator_for(orjson.loads(text), validate_formats=True)
+
+
+def check(version: str, action: str, kind: Kind, payload: object) -> list[Problem]:
+    """The problems of a payload, worst first none: an empty list means valid. At most 20, in the schema's own order.
+
+    Never raises for a payload that was JSON. ValueError for an unknown version or action.
+    """
+    validator = _validator(version, action, kind)
+    try:
+        if validator.is_valid(payload):
+            return []
+        found = []
+        for error in validator.iter_errors(payload):
+            if len(found) == _MOST_PROBLEMS:
+                break
+            found.append(_problem(error))
+        return found
+    except (ValueError, RecursionError):  # deeper than the validator goes, or not JSON at all
+        return [Problem("formation", "$", "nested too deep or not JSON")]
+
+
+def _problem(error: jsonschema_rs.ValidationError) -> Problem:
+    path = "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
+    keyword = str(error.schema_path[-1]) if error.schema_path else ""
+    return Problem(_CODES.get(keyword, "property"), path[:_MOST_TEXT], _shorter(error.message))
+
+
+def _shorter(text: str) -> str:
+    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
