@@ -1,0 +1,288 @@
+"""The command line. `chargekit run` drives pytest over the conformance cases; there is no second runner."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from chargekit import __version__
+from chargekit.faces.errors import INCONCLUSIVE, USAGE, complain, told
+from chargekit.faces.plain import one_line
+from chargekit.model.located import BadInput, nearest
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="EV charger emulator and conformance test kit with hardware in the loop.",
+)
+fleet = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The emulated fleet on its own.")
+app.add_typer(fleet, name="fleet")
+
+DEFAULT_SITE = "mixed-use"
+SiteArg = Annotated[str, typer.Argument(metavar="[SITE]", help="A bundled site's name, or the path of a site file.")]
+SeedOpt = Annotated[int, typer.Option(help="Everything random follows from it.")]
+RateOpt = Annotated[str, typer.Option(help="Times real time: inf (virtual, no sockets), 60 or 1.")]
+ForOpt = Annotated[float | None, typer.Option("--for", metavar="SECONDS", help="Stop after this many site seconds.")]
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        print(f"chargekit {__version__}")
+        raise typer.Exit
+
+
+def rate_of(text: str) -> float:
+    """The rate a user wrote; BadInput unless it is inf or a positive number."""
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not rate > 0:
+        raise BadInput(None, f"--rate: inf, 60 or 1 expected, found {text!r}")
+    return rate
+
+
+def address_of(text: str, what: str) -> tuple[str, int]:
+    """HOST:PORT as (host, port); port 0 takes a free one. BadInput otherwise."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise BadInput(None, f"{what}: HOST:PORT expected, found {text!r}", "for example 127.0.0.1:9000")
+    return host.strip("[]"), int(port)
+
+
+@app.command()
+def run(
+    site: SiteArg = DEFAULT_SITE,
+    case: Annotated[list[str] | None, typer.Option(help="Only this case; may be repeated.")] = None,
+    covers: Annotated[str | None, typer.Option(help="Only cases that cover this clause or topic.")] = None,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this station or site; may be repeated.")] = None,
+    defect: Annotated[list[str] | None, typer.Option(help="Plant this defect in the emulated side.")] = None,
+    seed: SeedOpt = 1,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/<time>-<site>.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with a run folder; nothing finished is repeated.")] = None,
+    rate: RateOpt = "inf",
+    sockets: Annotated[bool, typer.Option("--sockets", help="Real WebSockets and Modbus TCP on loopback.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes to judge with.")] = 1,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Judge in reverse order.")] = False,
+    csms: Annotated[str | None, typer.Option(metavar="URL", help="Judge the controller at this URL.")] = None,
+    listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Judge chargers that connect here.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")] = False,
+) -> None:
+    """Judge a site: every case against every subject, with a verdict and its evidence for each."""
+    with told():
+        options = _options(
+            site, case, covers, subject, defect, seed, out, resume, rate, sockets, workers, reverse, csms, listen
+        )
+        raise typer.Exit(_judge(options, quiet=quiet))
+
+
+def _options(
+    site: str, case: list[str] | None, covers: str | None, subject: list[str] | None, defect: list[str] | None,
+    seed: int, out: Path | None, resume: Path | None, rate: str, sockets: bool, workers: int, reverse: bool,
+    csms: str | None, listen: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Everything a run needs, checked before anything starts."""
+    from chargekit.judge.catalogue import known_cases
+    from chargekit.lab.defects import known_defects
+    from chargekit.lab.sitefile import load_site
+
+    bundle = load_site(site)
+    pace = rate_of(rate)
+    if (sockets or csms or listen) and math.isinf(pace):
+        pace = 60.0 if rate == "inf" and not listen else 1.0
+    for name in defect or ():
+        if name not in known_defects():
+            raise BadInput(None, f"--defect: {name!r} is not known", nearest(name, known_defects()))
+    cases = {c.id for c in known_cases()}
+    for name in case or ():
+        if name not in cases:
+            raise BadInput(None, f"--case: {name!r} is not known", nearest(name, cases))
+    subjects = {bundle.site.id, *(s.id for s in bundle.site.stations)}
+    for name in subject or ():
+        if name not in subjects:
+            raise BadInput(None, f"--subject: {name!r} is not of this site", nearest(name, subjects))
+    for name, address in (("--listen", listen),):
+        if address:
+            address_of(address, name)
+    if resume is not None and not (resume / "records").is_dir():
+        raise BadInput(None, f"--resume: {resume} is no run folder", "a folder with records/ in it expected")
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = resume or out or Path("runs") / f"{stamp}-{bundle.site.id}"
+    if resume is None and (folder / "records").is_dir() and any((folder / "records").iterdir()):
+        raise BadInput(None, f"{folder} holds a run already", "take another --out, or --resume it")
+    return {
+        "site": site, "case": case or [], "covers": covers, "subject": subject or [], "defect": defect or [],
+        "seed": seed, "out": folder, "resume": resume is not None, "rate": pace,
+        "transport": "sockets" if sockets else "memory", "workers": workers, "reverse": reverse,
+        "csms": csms, "listen": listen,
+    }  # fmt: skip
+
+
+def _judge(options: dict[str, Any], *, quiet: bool) -> int:
+    """Run pytest over the cases, show progress and the table, make the report; the run's exit code."""
+    import pytest
+
+    from chargekit.faces.progress import Shown, stdout_copy, table
+    from chargekit.faces.report import write_report
+    from chargekit.judge.verdict import exit_code, read_verdicts
+    from chargekit.lab.bundled import conformance_folder
+
+    folder: Path = options["out"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "verdicts.json").unlink(missing_ok=True)
+    shown = Shown(stdout_copy(), quiet=quiet)
+    try:
+        ended = pytest.main(_pytest_args(options, conformance_folder()), plugins=[shown])
+    finally:
+        shown.close()
+    if shown.broken or not (folder / "verdicts.json").is_file():
+        for text in shown.broken[:3]:
+            complain(text)
+        complain(f"the run did not come to its verdicts (pytest ended with {int(ended)})")
+        return USAGE if int(ended) == 4 else 3
+    rows = read_verdicts(folder / "verdicts.json")["verdicts"]
+    report = write_report(folder)
+    console = Console(file=shown.console.file, highlight=False, soft_wrap=not shown.console.is_terminal)
+    if not quiet:
+        table(console, rows)
+        console.print(f"\nreport   {report}\nverdicts {folder / 'verdicts.json'}")
+    if not rows:
+        complain("nothing was judged: no case fits these options")
+        return INCONCLUSIVE
+    return exit_code(rows)
+
+
+def _pytest_args(options: dict[str, Any], cases: Path) -> list[str]:
+    folder: Path = options["out"]
+    args = [
+        str(cases), "-p", "no:terminal", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={cases}",
+        "--import-mode=importlib", f"--junitxml={folder / 'junit.xml'}", "-o", "junit_family=xunit2",
+        f"--chargekit-site={options['site']}", f"--chargekit-seed={options['seed']}", f"--chargekit-out={folder}",
+        f"--chargekit-rate={options['rate']}", f"--chargekit-transport={options['transport']}",
+    ]  # fmt: skip
+    for key in ("case", "subject", "defect"):
+        args += [f"--chargekit-{key}={value}" for value in options[key]]
+    for key in ("covers", "csms", "listen"):
+        if options[key]:
+            args.append(f"--chargekit-{key}={options[key]}")
+    for key in ("resume", "reverse"):
+        if options[key]:
+            args.append(f"--chargekit-{key}")
+    if options["workers"] > 1:
+        args += ["-n", str(options["workers"])]
+    return args
+
+
+@app.command()
+def cases(
+    covers: Annotated[str | None, typer.Option(help="Only cases that cover this clause or topic.")] = None,
+) -> None:
+    """List the conformance cases: id, area, what it judges, what it covers and what a subject must be able to do."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from chargekit.judge.catalogue import known_cases
+
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("case", "judges", "title", "covers", "requires"):
+        shown.add_column(name, no_wrap=name == "case", overflow="fold")
+    for one in known_cases():
+        if covers and not any(covers.lower() in topic.lower() for topic in one.covers):
+            continue
+        words = (one.id, one.scope, one.title, ", ".join(sorted(one.covers)), ", ".join(sorted(one.requires)))
+        shown.add_row(*(escape(one_line(word)) for word in words))
+    Console(highlight=False).print(shown)
+
+
+@app.command()
+def defects() -> None:
+    """List the defects that can be planted with `run --defect`: name, the area that catches it, what is seen."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from chargekit.lab.defects import known_defects
+
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("defect", "on", "caught by", "point", "seen"):
+        shown.add_column(name, no_wrap=name == "defect", overflow="fold")
+    for one in known_defects().values():
+        shown.add_row(*(escape(one_line(w)) for w in (one.name, one.on, one.area, one.point, one.seen)))
+    Console(highlight=False).print(shown)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A run folder.")]) -> None:
+    """Make `report.html` of a run folder anew, from its records and verdicts alone."""
+    from chargekit.faces.report import write_report
+
+    with told():
+        if not (folder / "verdicts.json").is_file():
+            raise BadInput(None, f"{folder} has no verdicts.json", "a folder that `chargekit run` made expected")
+        print(write_report(folder))
+
+
+@fleet.command("up")
+def fleet_up(
+    site: SiteArg = DEFAULT_SITE,
+    csms: Annotated[str, typer.Option(metavar="URL", help="Where the stations connect.")] = "ws://127.0.0.1:9000",
+    rate: RateOpt = "1",
+    rig: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Take hands (plug, present, …) here.")] = None,
+    modbus: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Serve the meters here.")] = None,
+    seed: SeedOpt = 1,
+    seconds: ForOpt = None,
+) -> None:
+    """Bring an emulated fleet up against any CSMS, until stopped."""
+    from chargekit.faces.standing import stand_fleet
+
+    with told():
+        hands = address_of(rig, "--rig") if rig else None
+        meters = address_of(modbus, "--modbus") if modbus else None
+        stand_fleet(site, csms, rate=rate_of(rate), rig=hands, modbus=meters, seed=seed, seconds=seconds)
+
+
+@app.command()
+def serve(
+    site: SiteArg = DEFAULT_SITE,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where stations connect.")] = "127.0.0.1:9000",
+    meters: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where the site's meters are read.")] = None,
+    rig: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Take policy levers here.")] = None,
+    rate: RateOpt = "1",
+    seed: SeedOpt = 1,
+    seconds: ForOpt = None,
+) -> None:
+    """Run the reference controller for a site's stations, until stopped."""
+    from chargekit.faces.standing import stand_controller
+
+    with told():
+        at = address_of(listen, "--listen")
+        hands = address_of(rig, "--rig") if rig else None
+        read = address_of(meters, "--meters") if meters else None
+        stand_controller(site, at, meters=read, rig=hands, rate=rate_of(rate), seed=seed, seconds=seconds)
+
+
+def main() -> None:
+    """Entry point: usage errors end with 64."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.Exit as ended:
+        code = ended.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        code = 130
+    except Exception as error:
+        # Typer raises click's usage errors here; they carry their own exit code 2.
+        if not hasattr(error, "format_message"):
+            raise
+        complain(error.format_message())
+        code = USAGE
+    sys.exit(code if isinstance(code, int) else 0)

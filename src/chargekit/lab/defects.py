@@ -1,0 +1,46 @@
+"""Every defect that can be planted: ours, and those of other projects through the entry point group `chargekit.defects`."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import entry_points
+
+from chargekit.model.located import BadInput, nearest
+from chargekit.model.points import Defect
+
+GROUP = "chargekit.defects"
+_registered: dict[str, type[Defect]] = {}
+
+
+def register(defect: type[Defect]) -> type[Defect]:
+    """Make a defect known to this process (a conftest's way); usable as a decorator."""
+    _registered[defect.name] = defect
+    return defect
+
+
+@cache
+def _installed() -> dict[str, type[Defect]]:
+    from chargekit.controller.defects import CONTROLLER_DEFECTS
+    from chargekit.emulator.plant_defects import PLANT_DEFECTS
+    from chargekit.emulator.station_defects import STATION_DEFECTS
+
+    found = {one.name: one for one in (*STATION_DEFECTS, *PLANT_DEFECTS, *CONTROLLER_DEFECTS)}
+    for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
+        one = point.load()
+        if not (isinstance(one, type) and issubclass(one, Defect)):
+            raise BadInput(None, f"entry point {point.name!r} in {GROUP} is not a Defect class")
+        found[one.name] = one
+    return found
+
+
+def known_defects() -> dict[str, type[Defect]]:
+    """Name to class, sorted by name."""
+    return dict(sorted({**_installed(), **_registered}.items()))
+
+
+def defect(name: str) -> type[Defect]:
+    """The defect of that name; BadInput with the nearest known name otherwise."""
+    known = known_defects()
+    if name not in known:
+        raise BadInput(None, f"defect {name!r} is not known", nearest(name, known))
+    return known[name]
