@@ -13,7 +13,14 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-type_names: Final = {dict: "a table", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+type_names: Final = {
+    dict: "a table",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+}
 
 _QUANTITY = re.compile(r"^\s*([-+]?\d+(?:\.\d+)?)\s*([A-Za-z%°][\w/%]*)?\s*$")
 _SCALE: Final[dict[str, dict[str, float]]] = {
@@ -124,7 +131,14 @@ class Located:
                 raise BadInput(self.source, f"{wanted} expected, found {str(self.value)[:40]!r}")
             figure = float(found[1]) * scales[found[2] or unit]
         if (least is not None and figure < least) or (most is not None and figure > most) or figure != figure:
-            bounds = " and ".join(b for b in (f"at least {least:g}" if least is not None else "", f"at most {most:g}" if most is not None else "") if b)
+            bounds = " and ".join(
+                b
+                for b in (
+                    f"at least {least:g}" if least is not None else "",
+                    f"at most {most:g}" if most is not None else "",
+                )
+                if b
+            )
             raise BadInput(self.source, f"{figure:g} {unit}".strip() + f" is out of range: {bounds} expected")
         return figure
 
@@ -140,7 +154,15 @@ class Located:
             raise BadInput(node.source if node else self.source, f"{key}: {word!r} is not known", nearest(word, names))
         return word
 
-    def number(self, key: str, unit: str, default: float | None = None, *, least: float | None = None, most: float | None = None) -> float:
+    def number(
+        self,
+        key: str,
+        unit: str,
+        default: float | None = None,
+        *,
+        least: float | None = None,
+        most: float | None = None,
+    ) -> float:
         node = self.get(key)
         return node.as_number(unit, least=least, most=most) if node else self._default(key, default)
 

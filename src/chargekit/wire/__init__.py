@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from .codec import Codec
+from .protocol import Codec, Payload, Unreadable
+
+__all__ = ["SUBPROTOCOLS", "VERSIONS", "Codec", "Payload", "Unreadable", "codec"]
 
 VERSIONS: Final = ("1.6", "2.0.1")
 """The OCPP versions spoken here, as sites write them."""

@@ -59,7 +59,7 @@ class Garbled:
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """A well-formed frame that breaks a rule: a reply to nothing, a message id in use, a call the strict side refused."""
+    """A well-formed frame that breaks a rule: a reply to nothing, a message id in use, a call the session refused."""
 
     id: str
     action: str

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import jsonschema_rs
 import orjson
@@ -63,16 +63,35 @@ def actions(version: str) -> frozenset[str]:
     return frozenset(name.removesuffix("Response.json") for name in names)
 
 
-@cache
-def _validator(version: str, action: str, kind: Kind) -> jsonschema_rs.Validator:
+def _schema(version: str, action: str, kind: Kind) -> dict[str, Any]:
     if action not in actions(version):
         raise ValueError(f"OCPP {version} has no action {action!r}")
-    text = (_folder(version) / _file(version, action, kind)).read_text("utf-8-sig")
-    return jsonschema_rs.validator_for(orjson.loads(text), validate_formats=True)
+    found: dict[str, Any] = orjson.loads((_folder(version) / _file(version, action, kind)).read_text("utf-8-sig"))
+    return found
+
+
+@cache
+def _validator(version: str, action: str, kind: Kind) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(_schema(version, action, kind), validate_formats=True)
+
+
+@cache
+def words(version: str, action: str, kind: Kind, field: str) -> frozenset[str]:
+    """The words allowed for the field of that name, wherever it stands in the message. KeyError if there is none."""
+    schema = _schema(version, action, kind)
+    waiting: list[Any] = [schema]
+    while waiting:
+        node = waiting.pop()
+        waiting += [child for child in node.values() if isinstance(child, dict)]
+        found = node.get("properties", {}).get(field, {})
+        found = schema["definitions"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
+        if "enum" in found:
+            return frozenset(found["enum"])
+    raise KeyError(f"{action}.{kind} of OCPP {version} has no list of words for {field}")
 
 
 def check(version: str, action: str, kind: Kind, payload: object) -> list[Problem]:
-    """The problems of a payload, worst first none: an empty list means valid. At most 20, in the schema's own order.
+    """The problems of a payload, in the schema's order; an empty list means valid. At most 20.
 
     Never raises for a payload that was JSON. ValueError for an unknown version or action.
     """
@@ -80,14 +99,14 @@ def check(version: str, action: str, kind: Kind, payload: object) -> list[Proble
     try:
         if validator.is_valid(payload):
             return []
-        found = []
+        found: list[Problem] = []
         for error in validator.iter_errors(payload):
             if len(found) == _MOST_PROBLEMS:
                 break
             found.append(_problem(error))
         return found
-    except (ValueError, RecursionError):  # deeper than the validator goes, or not JSON at all
-        return [Problem("formation", "$", "nested too deep or not JSON")]
+    except (ValueError, RecursionError) as why:  # deeper than the validator goes, or not JSON at all
+        return [Problem("formation", "$", _shorter(f"can't be checked: {why}"))]
 
 
 def _problem(error: jsonschema_rs.ValidationError) -> Problem:

@@ -15,6 +15,18 @@ from . import schemas
 from .happenings import Answered, Called, Garbled, Happening, Refused, Strange, Unanswered
 from .schemas import Problem
 
+__all__ = [
+    "Answered",
+    "Called",
+    "Garbled",
+    "Happening",
+    "Problem",
+    "Refused",
+    "Session",
+    "Strange",
+    "Unanswered",
+]
+
 Role = Literal["station", "csms"]
 
 CODES: Final[dict[str, dict[str, str]]] = {
@@ -42,6 +54,8 @@ _EXTRA_CODES: Final = {"1.6": frozenset[str](), "2.0.1": frozenset({"RpcFramewor
 
 LONGEST_FRAME: Final = 1 << 20
 """Characters; a longer frame is not parsed."""
+DEEPEST: Final = 50
+"""Levels of nesting; OCPP needs about ten, and whoever stores a payload must be able to write it again."""
 LONGEST_ID: Final = 36
 _LONGEST_ECHO: Final = 255
 _LONGEST_NOTE: Final = 500
@@ -61,8 +75,8 @@ class _Call:
 class Session:
     """One link's calls, both ways. One call of ours is in flight at a time; more wait in order.
 
-    `prefix` starts every message id; ids must never repeat for a station, so give each life (power cycle) its own, of at
-    most 24 characters. A Session may outlive its connection: `lost` clears it, ids go on counting. The strict side
+    `prefix` starts every message id; ids must never repeat for a station, so give each life (power cycle) its own,
+    at most 24 characters. A Session may outlive its connection: `lost` clears it, ids go on counting. The strict side
     (default for a station) refuses an invalid call by itself; the lenient side (default for a csms) delivers whatever
     is an object for a known action, with its problems. `supported`: the known actions not in it are refused with
     NotSupported (default: all are delivered).
@@ -172,6 +186,8 @@ class Session:
             frame = orjson.loads(text)
         except ValueError as why:
             return self._unreadable(text, f"not JSON: {why}")
+        if text.count("{") + text.count("[") > DEEPEST and _depth_over(frame, DEEPEST):
+            return self._unreadable(text, f"nested deeper than {DEEPEST}")
         if not isinstance(frame, list) or not frame:
             return self._unreadable(text, "not a JSON array with a message type")
         kind = frame[0]
@@ -194,7 +210,9 @@ class Session:
         if ident in self._asked:
             return self._repeated(ident, action)
         if action not in self._known:
-            return self._turn_down(ident, action, "NotImplemented", f"{action[:60]} is not an action of OCPP {self.version}")
+            return self._turn_down(
+                ident, action, "NotImplemented", f"{action[:60]} is not an action of OCPP {self.version}"
+            )
         if self._supported is not None and action not in self._supported:
             return self._turn_down(ident, action, "NotSupported", f"{action} is not supported")
         if not isinstance(payload, dict):
@@ -281,7 +299,11 @@ class Session:
     ) -> list[Happening]:
         spelled = CODES[self.version].get(code, code)
         self._error(ident, spelled, why)
-        return [Strange(ident[:_LONGEST_ECHO], action[:60], f"refused with {spelled}: {why}", f"{self._clause} §4.2.3", problems)]
+        return [
+            Strange(
+                ident[:_LONGEST_ECHO], action[:60], f"refused with {spelled}: {why}", f"{self._clause} §4.2.3", problems
+            )
+        ]
 
     def _strange(self, ident: str, action: str, why: str, section: str) -> Strange:
         return Strange(ident[:_LONGEST_ECHO], action[:60], why, f"{self._clause} §{section}")
@@ -327,10 +349,26 @@ def _call_fault(frame: list[Any]) -> str:
     return f"the message id is longer than {LONGEST_ID} characters" if len(frame[1]) > LONGEST_ID else ""
 
 
+def _depth_over(value: object, most: int) -> bool:
+    """Whether lists and objects are nested deeper than `most`."""
+    level: list[object] = [value]
+    for _ in range(most + 1):
+        inner: list[object] = []
+        for node in level:
+            if isinstance(node, list):
+                inner += [child for child in node if isinstance(child, (list, dict))]
+            elif isinstance(node, dict):
+                inner += [child for child in node.values() if isinstance(child, (list, dict))]
+        if not inner:
+            return False
+        level = inner
+    return True
+
+
 def _encode(frame: list[Any]) -> str:
     try:
         return orjson.dumps(frame).decode()
-    except TypeError as why:
+    except (TypeError, RecursionError) as why:
         raise ValueError(f"our own frame is not JSON: {why}") from None
 
 

@@ -28,6 +28,10 @@ class Codec(Protocol):
     """
 
     VERSION: str
+    FACTS: frozenset[str]
+    """Actions that `read_fact` understands; the rest are Other."""
+    COMMANDS: frozenset[str]
+    """Actions that `read_command` understands: what a station's Session may take as `supported`."""
 
     def write_fact(self, fact: Fact, cal: Calendar) -> tuple[str, Payload]:
         """Station: action and request payload."""

@@ -1,0 +1,152 @@
+"""Links in memory: between a station and its CSMS, and from a reader to a meter, with latency and faults. Pure."""
+
+from __future__ import annotations
+
+import random
+
+from chargekit.lab.tap import Direction, WireTap
+from chargekit.world.driver import World
+from chargekit.world.events import Closed, Dial, Frame, Hangup, MeterSource, Opened, Poll, Send, Words
+
+LATENCY_S = (0.005, 0.05)
+DETECT_S = 5.0
+"""How long the far end takes to notice that a peer went without a goodbye (its ping)."""
+DIAL_TIMEOUT_S = 3.0
+METER_LATENCY_S = 0.02
+METER_TIMEOUT_S = 1.0
+
+
+class MemoryLink:
+    """A station's link to its CSMS. Frames keep their order; latency is drawn from the link's own generator."""
+
+    def __init__(self, world: World, station: str, csms: str, version: str, rng: random.Random, tap: WireTap) -> None:
+        self.world, self.station, self.csms, self.version, self.rng, self.tap = world, station, csms, version, rng, tap
+        self.up = True
+        self.half_open = False
+        self.life = 0
+        self.station_open = self.csms_open = False
+        self._arrive = {"up": 0.0, "down": 0.0}
+        world.connect(station, csms, _End(self, "up"))
+        world.connect(csms, station, _End(self, "down"))
+
+    # --- faults -------------------------------------------------------------------------------------------------
+
+    def cut(self) -> None:
+        """The network goes: both ends lose the connection, and dialling fails until `mend`."""
+        self.up = False
+        self._drop(self.world.now, self.world.now)
+
+    def mend(self) -> None:
+        self.up, self.half_open = True, False
+
+    # --- carrying -----------------------------------------------------------------------------------------------
+
+    def dial(self, now: float) -> None:
+        if not self.up:
+            self.world.post(self.station, Closed(self.csms, 1006, "no route"), now + DIAL_TIMEOUT_S)
+            return
+        self.life += 1
+        life = self.life
+        self.world.call(now + self._latency() * 3, lambda: self._open(life))
+
+    def _open(self, life: int) -> None:
+        if life != self.life or self.station not in self.world.machines:
+            return
+        now = self.world.now
+        if not self.up:
+            self.world.post(self.station, Closed(self.csms, 1006, "no route"), now)
+            return
+        if self.csms_open:
+            self.tap.closed(now, 1006, "replaced")
+            self.world.post(self.csms, Closed(self.station, 1006, "replaced"), now)
+        self.station_open = self.csms_open = True
+        self._arrive = {"up": now, "down": now}
+        self.tap.opened(now, self.version)
+        self.world.post(self.csms, Opened(self.station, self.version), now)
+        self.world.post(self.station, Opened(self.csms, self.version), now)
+
+    def send(self, way: Direction, text: str, now: float) -> None:
+        if not (self.station_open if way == "up" else self.csms_open) or self.half_open:
+            return
+        at = max(self._arrive[way], now + self._latency())
+        self._arrive[way] = at
+        life = self.life
+        if way == "down":
+            self.tap.frame(now, way, text)
+        self.world.call(at, lambda: self._deliver(way, text, life))
+
+    def _deliver(self, way: Direction, text: str, life: int) -> None:
+        if life != self.life or self.half_open:
+            return
+        if way == "up" and self.csms_open:
+            self.tap.frame(self.world.now, way, text)
+            self.world.post(self.csms, Frame(self.station, text))
+        elif way == "down" and self.station_open:
+            self.world.post(self.station, Frame(self.csms, text))
+
+    def hangup(self, way: Direction, code: int, reason: str, now: float) -> None:
+        later = max(now + self._latency(), self._arrive[way])
+        self._drop(now if way == "up" else later, now if way == "down" else later, code, reason)
+
+    def lost_power(self, now: float) -> None:
+        """The station is dark: its own end is gone at once, the CSMS notices later."""
+        self.station_open = False
+        life = self.life
+        self.world.call(now + DETECT_S, lambda: self._drop(self.world.now, self.world.now) if life == self.life else None)
+
+    def _drop(self, station_at: float, csms_at: float, code: int = 1006, reason: str = "") -> None:
+        self.life += 1
+        if self.station_open:
+            self.station_open = False
+            self.world.post(self.station, Closed(self.csms, code, reason), station_at)
+        if self.csms_open:
+            self.csms_open = False
+            self.tap.closed(self.world.now, code, reason)
+            self.world.post(self.csms, Closed(self.station, code, reason), csms_at)
+
+    def _latency(self) -> float:
+        low, high = LATENCY_S
+        return low + (high - low) * self.rng.random()
+
+
+class _End:
+    """One end of a MemoryLink, as the World's Port."""
+
+    def __init__(self, link: MemoryLink, way: Direction) -> None:
+        self.link, self.way = link, way
+
+    def take(self, effect: Dial | Hangup | Send | Poll, now: float) -> None:
+        match effect:
+            case Send():
+                self.link.send(self.way, effect.text, now)
+            case Dial():
+                self.link.dial(now)
+            case Hangup():
+                self.link.hangup(self.way, effect.code, effect.reason, now)
+            case _:
+                raise TypeError(f"an OCPP link can't carry {effect!r}")
+
+    def cut(self, now: float) -> None:
+        self.link.lost_power(now)
+
+
+class MemoryMeter:
+    """A reader's line to an emulated meter, as the World's Port. `silent`: it does not answer."""
+
+    def __init__(self, world: World, reader: str, meter: str, source: MeterSource) -> None:
+        self.world, self.reader, self.meter, self.source = world, reader, meter, source
+        self.silent = False
+        world.connect(reader, meter, self)
+
+    def take(self, effect: Dial | Hangup | Send | Poll, now: float) -> None:
+        if not isinstance(effect, Poll):
+            raise TypeError(f"a meter's line can't carry {effect!r}")
+        if self.silent:
+            self.world.post(self.reader, Words(self.meter, effect.block, None), now + METER_TIMEOUT_S)
+            return
+        words = self.source.words(effect.block, now)
+        reply = None if words is None else tuple(words)
+        self.world.post(self.reader, Words(self.meter, effect.block, reply), now + METER_LATENCY_S)
+
+    def cut(self, now: float) -> None:
+        pass

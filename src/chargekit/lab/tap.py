@@ -1,0 +1,55 @@
+"""One tap per link: frames as wire records, replies named after the calls they answer."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import orjson
+
+from chargekit.world.history import History
+
+Direction = Literal["up", "down"]
+MOST: Final = 1 << 20
+KEPT: Final = 2000
+_REMEMBERED: Final = 256
+
+
+class WireTap:
+    """Records what passes between one station and its CSMS. `up` is station to CSMS."""
+
+    def __init__(self, history: History, station: str) -> None:
+        self.history, self.station = history, station
+        self._asked: dict[tuple[str, str], str] = {}
+
+    def opened(self, now: float, version: str) -> None:
+        self._asked.clear()
+        self.history.add(now, "wire", self.station, "opened", {"version": version})
+
+    def closed(self, now: float, code: int, reason: str) -> None:
+        self.history.add(now, "wire", self.station, "closed", {"code": code, "reason": reason[:200]})
+
+    def frame(self, now: float, way: Direction, text: str) -> None:
+        kind, body = self._read(way, text)
+        self.history.add(now, "wire", self.station, kind, {"dir": way, **body})
+
+    def _read(self, way: Direction, text: str) -> tuple[str, dict[str, object]]:
+        try:
+            frame = orjson.loads(text) if len(text) <= MOST else None
+        except ValueError:
+            frame = None
+        match frame:
+            case [2, str(ident), str(action), payload]:
+                if len(self._asked) > _REMEMBERED:
+                    self._asked.pop(next(iter(self._asked)))
+                self._asked[(way, ident)] = action
+                return f"{action[:64]}.req", {"id": ident, "payload": payload}
+            case [3, str(ident), payload]:
+                return f"{self._named(way, ident)}.conf", {"id": ident, "payload": payload}
+            case [4, str(ident), code, description, *_]:
+                return f"{self._named(way, ident)}.err", {"id": ident, "code": code, "description": description}
+            case _:
+                return "garbled", {"text": text[:KEPT].encode("utf-8", "replace").decode()}
+
+    def _named(self, way: Direction, ident: str) -> str:
+        """The action a reply belongs to; `Unknown` when nothing with this id was asked."""
+        return self._asked.pop(("down" if way == "up" else "up", ident), "Unknown")

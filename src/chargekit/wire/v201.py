@@ -1,0 +1,435 @@
+"""OCPP 2.0.1: the slice that boots, authorises, meters, limits and stops, both roles (see `protocol.Codec`).
+
+Transactions go through TransactionEvent: Started is TransactionStarted, Ended is TransactionEnded, Updated is
+ChargingStateChanged where it tells one, else Metered, else Other. Connector statuses between Available and
+Unavailable fold to Occupied. Keys are written `Component.Variable` or `Component.Variable.Instance`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chargekit.model.calendar import Calendar
+from chargekit.model.profile import Purpose
+
+from . import samples, schemas
+from .fields import (
+    iso,
+    moment,
+    no_nones,
+    one_of,
+    opt_bounded,
+    opt_moment,
+    opt_table,
+    opt_text,
+    opt_whole,
+    rows,
+    seconds,
+    table,
+    text,
+    whole,
+)
+from .messages import (
+    Alive,
+    AliveAnswer,
+    Answer,
+    AuthorizeAsked,
+    BootAnswer,
+    Booted,
+    ChargingStateChanged,
+    ClearProfile,
+    Command,
+    CommandReply,
+    CompositeReply,
+    Done,
+    Fact,
+    GetComposite,
+    GetKeys,
+    KeysReply,
+    Metered,
+    Other,
+    OtherCommand,
+    RemoteStart,
+    RemoteStop,
+    Reply,
+    Reset,
+    SetAvailability,
+    SetKey,
+    SetProfile,
+    Status,
+    StatusChanged,
+    TokenAnswer,
+    TransactionEnded,
+    TransactionStarted,
+    Trigger,
+    Unlock,
+)
+from .profiles import UNITS, Dialect, read_periods, read_profile, write_period, write_profile
+from .protocol import Payload, Unreadable
+from .v201_events import id_token, read_event, tx_id, write_event
+
+VERSION: Final[str] = "2.0.1"
+
+_PURPOSES: Final = {purpose.value: purpose for purpose in Purpose}
+_PROFILE: Final = Dialect(VERSION, "id", _PURPOSES, numeric_tx=False, many_schedules=True)
+_BOOTS: Final = {"Accepted": "Accepted", "Pending": "Pending", "Rejected": "Rejected"}
+_BOOT_REASONS: Final = schemas.words(VERSION, "BootNotification", "req", "reason")
+_STATUSES: Final = {
+    "Available": Status.AVAILABLE,
+    "Occupied": Status.OCCUPIED,
+    "Reserved": Status.OCCUPIED,
+    "Unavailable": Status.UNAVAILABLE,
+    "Faulted": Status.FAULTED,
+}
+_OWN_STATUSES: Final = frozenset({Status.AVAILABLE, Status.UNAVAILABLE, Status.FAULTED})
+_TOKENS: Final = schemas.words(VERSION, "Authorize", "conf", "status")
+_UNDERSTOOD: Final[dict[str, Payload]] = {
+    "DataTransfer": {"status": "UnknownVendorId"},
+    "SignCertificate": {"status": "Rejected"},
+    "NotifyEVChargingNeeds": {"status": "Rejected"},
+    "NotifyEVChargingSchedule": {"status": "Accepted"},
+}
+"""What an action outside the vocabulary is answered when nobody says otherwise; {} for the rest."""
+
+# What a reply's status becomes when the response has no such word.
+_ELSE: Final[dict[type, tuple[str, str]]] = {
+    SetProfile: ("SetChargingProfile", "Rejected"),
+    ClearProfile: ("ClearChargingProfile", "Unknown"),
+    RemoteStart: ("RequestStartTransaction", "Rejected"),
+    RemoteStop: ("RequestStopTransaction", "Rejected"),
+    Reset: ("Reset", "Rejected"),
+    Trigger: ("TriggerMessage", "Rejected"),
+    SetAvailability: ("ChangeAvailability", "Rejected"),
+    Unlock: ("UnlockConnector", "UnlockFailed"),
+}
+_SET_WORDS: Final = schemas.words(VERSION, "SetVariables", "conf", "attributeStatus")
+
+
+# --- facts ------------------------------------------------------------------------------------------------------
+
+
+def write_fact(fact: Fact, cal: Calendar) -> tuple[str, Payload]:
+    match fact:
+        case Booted():
+            station = no_nones(
+                model=fact.model[:20],
+                vendorName=fact.vendor[:50],
+                firmwareVersion=fact.firmware[:50] or None,
+                serialNumber=fact.serial[:25] or None,
+            )
+            reason = fact.reason if fact.reason in _BOOT_REASONS else "Unknown"
+            return "BootNotification", {"reason": reason, "chargingStation": station}
+        case Alive():
+            return "Heartbeat", {}
+        case StatusChanged():
+            if fact.at is None:
+                raise ValueError("a 2.0.1 StatusNotification needs its time")
+            status = fact.status if fact.status in _OWN_STATUSES else Status.OCCUPIED
+            return "StatusNotification", {
+                "timestamp": iso(cal, fact.at),
+                "connectorStatus": status.value,
+                "evseId": fact.evse,
+                "connectorId": fact.connector,
+            }
+        case AuthorizeAsked():
+            return "Authorize", {"idToken": id_token(fact.token)}
+        case Metered() if fact.tx is None:
+            values = samples.write(fact.samples, fact.context, cal, samples.as_number)
+            return "MeterValues", {"evseId": fact.evse, "meterValue": values}
+        case TransactionStarted() | Metered() | ChargingStateChanged() | TransactionEnded():
+            return "TransactionEvent", write_event(fact, cal)
+        case Other():
+            return fact.action, fact.payload
+
+
+def read_fact(action: str, payload: Payload, cal: Calendar) -> Fact:
+    reader = _FACTS.get(action)
+    return reader(payload, cal) if reader else Other(action, payload)
+
+
+def _read_boot(payload: Payload, cal: Calendar) -> Fact:
+    station = opt_table(payload, "chargingStation") or {}
+    return Booted(
+        opt_text(station, "vendorName") or "",
+        opt_text(station, "model") or "",
+        opt_text(station, "firmwareVersion") or "",
+        opt_text(station, "serialNumber") or "",
+        opt_text(payload, "reason") or "Unknown",
+    )
+
+
+def _read_status(payload: Payload, cal: Calendar) -> Fact:
+    status = one_of(payload, "connectorStatus", _STATUSES)
+    at = opt_moment(payload, "timestamp", cal)
+    return StatusChanged(whole(payload, "evseId", 0), whole(payload, "connectorId", 0), status, at)
+
+
+def _read_meter(payload: Payload, cal: Calendar) -> Fact:
+    found, context = samples.read(payload, cal)
+    return Metered(whole(payload, "evseId", 0), found, None, context)
+
+
+_FACTS: Final[dict[str, Any]] = {
+    "BootNotification": _read_boot,
+    "Heartbeat": lambda payload, cal: Alive(),
+    "StatusNotification": _read_status,
+    "Authorize": lambda payload, cal: AuthorizeAsked(text(table(payload, "idToken"), "idToken")),
+    "TransactionEvent": read_event,
+    "MeterValues": _read_meter,
+}
+FACTS: Final = frozenset(_FACTS)
+
+
+# --- answers ----------------------------------------------------------------------------------------------------
+
+
+def write_answer(fact: Fact, answer: Answer, cal: Calendar, payload: Payload | None = None) -> Payload:
+    if payload is not None:
+        return payload
+    match fact, answer:
+        case Booted(), BootAnswer():
+            return {"status": answer.status, "currentTime": iso(cal, answer.at), "interval": answer.interval_s}
+        case Alive(), AliveAnswer():
+            return {"currentTime": iso(cal, answer.at)}
+        case ((AuthorizeAsked() | TransactionStarted() | TransactionEnded()), TokenAnswer()):
+            return {"idTokenInfo": {"status": answer.status if answer.status in _TOKENS else "Invalid"}}
+        case Other(), Done():
+            return dict(_UNDERSTOOD.get(fact.action, {}))
+        case (
+            (StatusChanged() | ChargingStateChanged() | Metered() | TransactionStarted() | TransactionEnded()),
+            Done(),
+        ):
+            return {}
+    raise ValueError(f"{type(answer).__name__} is no answer to {type(fact).__name__}")
+
+
+def read_answer(action: str, payload: Payload, cal: Calendar) -> Answer:
+    if action == "BootNotification":
+        return BootAnswer(
+            one_of(payload, "status", _BOOTS), moment(payload, "currentTime", cal), whole(payload, "interval")
+        )
+    if action == "Heartbeat":
+        return AliveAnswer(moment(payload, "currentTime", cal))
+    if action == "Authorize":
+        return TokenAnswer(text(table(payload, "idTokenInfo"), "status"))
+    info = opt_table(payload, "idTokenInfo") if action == "TransactionEvent" else None
+    return TokenAnswer(text(info, "status")) if info else Done()
+
+
+# --- commands ---------------------------------------------------------------------------------------------------
+
+
+def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
+    match command:
+        case SetProfile():
+            profile = write_profile(command.profile, cal, _PROFILE)
+            return "SetChargingProfile", {"evseId": command.evse, "chargingProfile": profile}
+        case ClearProfile():
+            criteria = no_nones(
+                evseId=command.evse,
+                chargingProfilePurpose=command.purpose.value if command.purpose else None,
+                stackLevel=command.stack_level,
+            )
+            return "ClearChargingProfile", no_nones(
+                chargingProfileId=command.id, chargingProfileCriteria=criteria or None if command.id is None else None
+            )
+        case GetComposite():
+            return "GetCompositeSchedule", no_nones(
+                evseId=command.evse, duration=command.duration_s, chargingRateUnit=command.unit
+            )
+        case RemoteStart():
+            return "RequestStartTransaction", no_nones(
+                idToken=id_token(command.token, "Central"),
+                remoteStartId=command.remote_start_id,
+                evseId=command.evse,
+                chargingProfile=write_profile(command.profile, cal, _PROFILE) if command.profile else None,
+            )
+        case RemoteStop():
+            return "RequestStopTransaction", {"transactionId": tx_id(command.tx)}
+        case Reset():
+            return "Reset", {"type": "Immediate" if command.hard else "OnIdle"}
+        case Trigger():
+            return "TriggerMessage", no_nones(requestedMessage=command.message, evse=_evse(command.evse))
+        case SetAvailability():
+            word = "Operative" if command.operative else "Inoperative"
+            return "ChangeAvailability", no_nones(operationalStatus=word, evse=_evse(command.evse or None))
+        case GetKeys():
+            if not command.keys:
+                raise ValueError("2.0.1 GetVariables needs the names of the variables")
+            return "GetVariables", {"getVariableData": [_variable(key) for key in command.keys]}
+        case SetKey():
+            return "SetVariables", {"setVariableData": [{"attributeValue": command.value} | _variable(command.key)]}
+        case Unlock():
+            return "UnlockConnector", {"evseId": command.evse, "connectorId": command.connector}
+        case OtherCommand():
+            return command.action, command.payload
+
+
+def read_command(action: str, payload: Payload, cal: Calendar) -> Command:
+    reader = _COMMANDS.get(action)
+    return reader(payload, cal) if reader else OtherCommand(action, payload)
+
+
+def _read_clear(payload: Payload, cal: Calendar) -> Command:
+    criteria = opt_table(payload, "chargingProfileCriteria") or {}
+    return ClearProfile(
+        opt_whole(payload, "chargingProfileId"),
+        opt_whole(criteria, "evseId", 0),
+        one_of(criteria, "chargingProfilePurpose", _PURPOSES, None),
+        opt_whole(criteria, "stackLevel", 0),
+    )
+
+
+def _read_remote_start(payload: Payload, cal: Calendar) -> Command:
+    profile = opt_table(payload, "chargingProfile")
+    return RemoteStart(
+        text(table(payload, "idToken"), "idToken"),
+        opt_whole(payload, "evseId", 1),
+        whole(payload, "remoteStartId"),
+        read_profile(profile, cal, _PROFILE) if profile is not None else None,
+    )
+
+
+def _read_reset(payload: Payload, cal: Calendar) -> Command:
+    """A reset of one EVSE is outside the vocabulary."""
+    if payload.get("evseId") is not None:
+        return OtherCommand("Reset", payload)
+    return Reset(one_of(payload, "type", {"Immediate": True, "OnIdle": False}))
+
+
+def _read_set_key(payload: Payload, cal: Calendar) -> Command:
+    """Several variables at once are outside the vocabulary."""
+    data = rows(payload, "setVariableData")
+    if len(data) != 1:
+        return OtherCommand("SetVariables", payload)
+    return SetKey(_key(data[0]), text(data[0], "attributeValue"))
+
+
+_AVAILABILITY: Final = {"Operative": True, "Inoperative": False}
+_COMMANDS: Final[dict[str, Any]] = {
+    "SetChargingProfile": lambda p, cal: SetProfile(
+        whole(p, "evseId", 0), read_profile(table(p, "chargingProfile"), cal, _PROFILE)
+    ),
+    "ClearChargingProfile": _read_clear,
+    "GetCompositeSchedule": lambda p, cal: GetComposite(
+        whole(p, "evseId", 0), whole(p, "duration", 0), one_of(p, "chargingRateUnit", UNITS, None)
+    ),
+    "RequestStartTransaction": _read_remote_start,
+    "RequestStopTransaction": lambda p, cal: RemoteStop(text(p, "transactionId")),
+    "Reset": _read_reset,
+    "TriggerMessage": lambda p, cal: Trigger(text(p, "requestedMessage"), _read_evse(p)),
+    "ChangeAvailability": lambda p, cal: SetAvailability(
+        _read_evse(p) or 0, one_of(p, "operationalStatus", _AVAILABILITY)
+    ),
+    "GetVariables": lambda p, cal: GetKeys(tuple(_key(row) for row in rows(p, "getVariableData"))),
+    "SetVariables": _read_set_key,
+    "UnlockConnector": lambda p, cal: Unlock(whole(p, "evseId", 0), whole(p, "connectorId", 0)),
+}
+COMMANDS: Final = frozenset(_COMMANDS)
+
+
+# --- replies ----------------------------------------------------------------------------------------------------
+
+
+def write_reply(command: Command, reply: CommandReply, cal: Calendar) -> Payload:
+    match command, reply:
+        case GetComposite(), CompositeReply():
+            return _write_composite(command, reply, cal)
+        case GetComposite(), Reply():
+            return _with_reason("Accepted" if reply.accepted else "Rejected", reply)
+        case GetKeys(), KeysReply():
+            known = [_result(key, "Accepted") | {"attributeValue": value[:2500]} for key, value in reply.values.items()]
+            return {"getVariableResult": known + [_result(key, "UnknownVariable") for key in reply.unknown]}
+        case SetKey(), Reply():
+            status = "UnknownVariable" if reply.status == "NotSupported" else reply.status
+            return {"setVariableResult": [_result(command.key, status if status in _SET_WORDS else "Rejected")]}
+        case OtherCommand(), Reply():
+            return _with_reason(reply.status, reply)
+        case _, Reply() if type(command) in _ELSE:
+            action, otherwise = _ELSE[type(command)]
+            status = "Unlocked" if isinstance(command, Unlock) and reply.accepted else reply.status
+            words = schemas.words(VERSION, action, "conf", "status")
+            return _with_reason(status if status in words else otherwise, reply)
+    raise ValueError(f"{type(reply).__name__} is no reply to {type(command).__name__}")
+
+
+def _with_reason(status: str, reply: Reply) -> Payload:
+    return {"status": status} | ({"statusInfo": {"reasonCode": reply.reason[:20]}} if reply.reason else {})
+
+
+def _write_composite(command: GetComposite, reply: CompositeReply, cal: Calendar) -> Payload:
+    if not reply.accepted or not reply.periods:
+        return {"status": "Accepted" if reply.accepted else "Rejected"}
+    if reply.start is None:
+        raise ValueError("a 2.0.1 composite schedule needs its start")
+    return {
+        "status": "Accepted",
+        "schedule": {
+            "evseId": command.evse,
+            "duration": seconds(reply.duration_s),
+            "scheduleStart": iso(cal, reply.start),
+            "chargingRateUnit": reply.unit,
+            "chargingSchedulePeriod": [write_period(period) for period in reply.periods],
+        },
+    }
+
+
+def read_reply(command: Command, payload: Payload, cal: Calendar) -> CommandReply:
+    if isinstance(command, GetKeys):
+        found = rows(payload, "getVariableResult")
+        known = {_key(row): opt_text(row, "attributeValue") or "" for row in found if _taken(row)}
+        return KeysReply(known, tuple(_key(row) for row in found if not _taken(row)))
+    if isinstance(command, SetKey):
+        results = rows(payload, "setVariableResult")
+        if not results:
+            raise Unreadable("occurrence", "setVariableResult: at least one result expected")
+        return Reply(text(results[0], "attributeStatus"))
+    if isinstance(command, OtherCommand):
+        return Reply(opt_text(payload, "status") or "")
+    status = text(payload, "status")
+    if not isinstance(command, GetComposite):
+        return Reply(status, opt_text(opt_table(payload, "statusInfo") or {}, "reasonCode") or "")
+    schedule = opt_table(payload, "schedule")
+    if schedule is None:
+        return CompositeReply(status)
+    return CompositeReply(
+        status,
+        opt_moment(schedule, "scheduleStart", cal),
+        read_periods(schedule),
+        one_of(schedule, "chargingRateUnit", UNITS),
+        opt_bounded(schedule, "duration") or 0.0,
+    )
+
+
+# --- words ------------------------------------------------------------------------------------------------------
+
+
+def _evse(evse: int | None) -> Payload | None:
+    return None if evse is None else {"id": evse}
+
+
+def _read_evse(payload: Payload) -> int | None:
+    place = opt_table(payload, "evse")
+    return whole(place, "id", 0) if place is not None else None
+
+
+def _variable(key: str) -> Payload:
+    component, dot, rest = key.partition(".")
+    variable, _, instance = rest.partition(".")
+    if not dot or not component or not variable:
+        raise ValueError(f"variable {key!r} is not written Component.Variable")
+    return {"component": {"name": component}, "variable": no_nones(name=variable, instance=instance or None)}
+
+
+def _key(row: Payload) -> str:
+    variable = table(row, "variable")
+    words = [text(table(row, "component"), "name"), text(variable, "name"), opt_text(variable, "instance")]
+    return ".".join(word for word in words if word)
+
+
+def _result(key: str, status: str) -> Payload:
+    return {"attributeStatus": status} | _variable(key)
+
+
+def _taken(row: Payload) -> bool:
+    return opt_text(row, "attributeStatus") == "Accepted"
