@@ -1,0 +1,85 @@
+"""Flaws of controllers, each as an override of one decision point of the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+
+from chargekit.controller.operator import Key, Operator
+from chargekit.model.limit import Limit
+from chargekit.model.points import Defect
+from chargekit.model.profile import Period
+from chargekit.policy.overrides import Override
+from chargekit.world.events import Effect
+
+
+class FirstComeFirstServed(Defect, Operator):
+    name = "first-come-first-served"
+    seen = "whoever plugged in first keeps the power, whatever the classes' ranks"
+    area, point, on = "priority", "controller.rank", "controller"
+
+    def rank_of(self, station: str, token: str, now: float) -> tuple[int, str]:
+        super().rank_of(station, token, now)
+        return 0, "all alike"
+
+
+class OverTheCap(Defect, Operator):
+    name = "cap-ten-percent-over"
+    seen = "allocates 10 % more than the import cap"
+    area, point, on = "caps", "controller.limits", "controller"
+
+    def limits_at(self, now: float) -> Sequence[Limit]:
+        return [replace(one, limit_a=one.limit_a * 1.1) for one in super().limits_at(now)]
+
+
+class IgnoresCap(Defect, Operator):
+    name = "ignores-circuit-limits"
+    seen = "gives every session its full current, whatever the circuits carry"
+    area, point, on = "caps", "controller.limits", "controller"
+
+    def limits_at(self, now: float) -> Sequence[Limit]:
+        return [replace(one, limit_a=100_000.0) for one in super().limits_at(now)]
+
+
+class GivesNothing(Defect, Operator):
+    name = "gives-nothing"
+    seen = "keeps every cap by giving hardly any current at all"
+    area, point, on = "caps", "controller.limits", "controller"
+
+    def limits_at(self, now: float) -> Sequence[Limit]:
+        return [replace(one, limit_a=one.limit_a * 0.5) for one in super().limits_at(now)]
+
+
+class OverrideForEver(Defect, Operator):
+    name = "override-never-ends"
+    seen = "an override goes on leading after its expiry"
+    area, point, on = "overrides", "controller.override_leads", "controller"
+
+    def override_leads(self, one: Override, now: float) -> bool:
+        super().override_leads(one, now)
+        return True
+
+
+class NoFallbackInLease(Defect, Operator):
+    name = "lease-without-fallback"
+    seen = "sends limits without a second period, so a station cut off keeps its last limit for ever"
+    area, point, on = "fallback", "controller.periods", "controller"
+
+    def periods(self, amps: float) -> tuple[Period, ...]:
+        return super().periods(amps)[:1]
+
+
+class IncreaseFirst(Defect, Operator):
+    name = "increase-before-decrease"
+    seen = "raises one session before the other has let go"
+    area, point, on = "caps", "controller.raise", "controller"
+
+    def _raise(self, ups: list[tuple[float, Key, str]], now: float, out: list[Effect]) -> None:
+        for amps, key, because in ups:
+            self._lease(key, amps, because, now, out)
+
+
+CONTROLLER_DEFECTS: tuple[type[Defect], ...] = (
+    FirstComeFirstServed, OverTheCap, IgnoresCap, GivesNothing, OverrideForEver, NoFallbackInLease, IncreaseFirst,
+)  # fmt: skip

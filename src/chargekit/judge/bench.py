@@ -1,0 +1,324 @@
+"""What a case works with: a charger and its meter, or a whole site, behind words that name no version and no transport."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chargekit.judge.verdict import Failed, Measured, NotApplicable, Unclear, Verdict
+from chargekit.judge.witnessed import Reading, StationSeen, TxSeen, Witnessed
+from chargekit.lab.assemble import CSMS, PLANT, Lab
+from chargekit.model.site import ChargingStation, Circuit, MeterPoint, StationModel
+
+PILOT_TOLERANCE_A = 0.3
+"""Pilot duty tolerance, in amperes (IEC 61851-1)."""
+FLOWS_A = 1.0
+VEHICLE = "compact-3ph"
+TOKEN = "RES-1"
+REPLY_S = 20.0
+
+
+class Instrument:
+    """An independent meter, and what can be asserted of it. `standby_a`: what the station itself draws on one phase."""
+
+    def __init__(self, bench: Bench, point: MeterPoint | None, name: str, standby_a: float = 0.0) -> None:
+        self.bench, self.point, self.name, self.standby_a = bench, point, name, standby_a
+
+    @property
+    def id(self) -> str:
+        if self.point is None:
+            raise NotApplicable(f"{self.name} has no independent meter")
+        return self.point.id
+
+    @property
+    def uncertainty_a(self) -> float:
+        return self.point.uncertainty_a if self.point else 0.0
+
+    def last(self) -> Reading:
+        """The newest reading; Unclear when the meter has shown nothing."""
+        found = self.bench.seen.meters.get(self.id)
+        if found is None or self.id in self.bench.seen.silent:
+            raise Unclear(f"meter {self.id} does not answer")
+        return found
+
+    def now_a(self) -> float:
+        """The highest phase, without standby, A."""
+        return max(0.0, self.last().most_a - self.standby_a)
+
+    async def draws(self, at_least_a: float, within_s: float) -> Reading:
+        """Wait until at least this much flows on some phase; Failed when it does not."""
+        seen = self.bench.seen
+        await self.fresh()
+        began = self.bench.now
+        if not await seen.until(lambda: self.now_a() >= at_least_a, within_s):
+            last = self.last()
+            raise Failed(
+                f"{self.name} did not reach {at_least_a:g} A within {within_s:g} s; last {self.now_a():.1f} A at {seen.clock(last.t)}",
+                [last.seq],
+            )
+        self.bench.measure(Measured(f"time until {self.name} drew {at_least_a:g} A", self.bench.now - began, "s", at_most=within_s))
+        return self.last()
+
+    async def settles(self, at_most_a: float, within: float) -> float:
+        """Wait until no phase shows more than the limit; the seconds it took. Failed after `within` seconds."""
+        await self.fresh()
+        seen, began = self.bench.seen, self.bench.now
+        ceiling = at_most_a + PILOT_TOLERANCE_A
+        if not await seen.until(lambda: self.now_a() <= ceiling + self.uncertainty_a, within):
+            last = self.last()
+            raise Failed(
+                f"{self.name} did not fall below {ceiling:.1f} A within {within:g} s; last {self.now_a():.1f} A at {seen.clock(last.t)}",
+                [last.seq],
+            )
+        took = self.bench.now - began
+        self.bench.measure(Measured(f"time until {self.name} kept {at_most_a:g} A", took, "s", at_most=within))
+        return took
+
+    async def holds(self, at_most_a: float, for_s: float, *, at_least_a: float | None = None) -> None:
+        """For a while no phase shows more than the limit (with tolerance), nor, if given, less than `at_least_a`."""
+        await self.fresh()
+        seen, ceiling = self.bench.seen, at_most_a + PILOT_TOLERANCE_A
+        most, least, worst_seq = 0.0, float("inf"), 0
+
+        def broken() -> bool:
+            nonlocal most, least, worst_seq
+            value = self.now_a()
+            if value > most:
+                most, worst_seq = value, self.last().seq
+            least = min(least, value)
+            return most > ceiling + self.uncertainty_a
+
+        if await seen.until(broken, for_s):
+            last = self.last()
+            raise Failed(f"{self.name} showed {most:.1f} A at {seen.clock(last.t)} on a limit of {at_most_a:g} A", [worst_seq])
+        self.bench.measure(
+            Measured(f"highest current of {self.name}", most, "A", at_most=ceiling, uncertainty=self.uncertainty_a), [worst_seq]
+        )
+        if at_least_a is not None:
+            self.bench.measure(Measured(f"lowest current of {self.name}", least, "A", at_least=at_least_a), [self.last().seq])
+
+    async def stays_off(self, for_s: float) -> None:
+        """No phase shows more than standby for a while."""
+        await self.fresh()
+        seen = self.bench.seen
+        if await seen.until(lambda: self.now_a() > 0.3 + self.uncertainty_a, for_s):
+            last = self.last()
+            raise Failed(f"{self.name} showed {self.now_a():.1f} A at {seen.clock(last.t)} where nothing may flow", [last.seq])
+        self.bench.measure(
+            Measured(f"current of {self.name}", self.now_a(), "A", at_most=0.3, uncertainty=self.uncertainty_a), [self.last().seq]
+        )
+
+    async def fresh(self) -> Reading:
+        """Wait for a reading taken from now on."""
+        seen, after = self.bench.seen, seen_seq(self.bench)
+        if not await seen.until(lambda: self.id in seen.meters and seen.meters[self.id].seq > after, 10.0):
+            raise Unclear(f"meter {self.id} does not answer")
+        return self.last()
+
+
+def seen_seq(bench: Bench) -> int:
+    return bench.seen.last_seq
+
+
+class Charger:
+    """One station under judgement, its meter beside it. Asks and hands are version-neutral."""
+
+    def __init__(self, bench: Bench, name: str) -> None:
+        self.bench, self.name = bench, name
+        self.spec: ChargingStation = bench.lab.site.station(name)
+        self.evse = self.spec.model.evses[0].id
+        point = next((m for m in bench.lab.meters if m.station == name), None)
+        self.meter = Instrument(bench, point, name, self.spec.model.standby_w / self.spec.model.voltage_v)
+        self.token = TOKEN
+
+    @property
+    def profile(self) -> StationModel:
+        """The device profile: declared capabilities and tolerances."""
+        return self.spec.model
+
+    @property
+    def seen(self) -> StationSeen:
+        return self.bench.seen.stations[self.name]
+
+    @property
+    def transaction(self) -> TxSeen | None:
+        return self.seen.running(self.evse)
+
+    # --- hands --------------------------------------------------------------------------------------------------
+
+    async def hand(self, to: str, verb: str, **args: Any) -> None:
+        await self.bench.hand(to, verb, **args)
+
+    async def plug(self, vehicle: str = VEHICLE, soc_percent: float = 20.0) -> None:
+        await self.hand(PLANT, "plug", station=self.name, evse=self.evse, vehicle=vehicle, soc_percent=soc_percent)
+
+    async def unplug(self) -> None:
+        await self.hand(PLANT, "unplug", station=self.name, evse=self.evse)
+
+    async def present(self, token: str | None = None) -> None:
+        self.token = token or self.token
+        await self.hand(self.name, "present", token=self.token, evse=self.evse)
+
+    async def press_stop(self) -> None:
+        await self.hand(self.name, "press_stop", evse=self.evse)
+
+    async def power_cut(self, for_s: float = 20.0) -> None:
+        await self.hand(self.name, "power_off")
+        await self.bench.seen.sleep(for_s)
+        await self.hand(self.name, "power_on")
+
+    async def cut_link(self) -> None:
+        await self.hand(self.name, "link_cut")
+
+    async def mend_link(self) -> None:
+        await self.hand(self.name, "link_mended")
+
+    # --- asks ---------------------------------------------------------------------------------------------------
+
+    async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Send a command (a name of `wire.messages`) and wait for its outcome. Failed when none comes."""
+        if "command" not in self.bench.lab.rig.can:
+            raise NotApplicable("the controller is not ours: no command can be sent")
+        ask = f"ask-{self.bench.count}"
+        self.bench.count += 1
+        await self.hand(CSMS, "command", station=self.name, ask=ask, command={"kind": kind, **fields})
+        replies = self.bench.seen.replies
+        if not await self.bench.seen.until(lambda: ask in replies, REPLY_S):
+            raise Failed(f"{self.name} did not answer {kind} within {REPLY_S:g} s")
+        reply = replies[ask]
+        if not reply["status"]:
+            raise Failed(f"{self.name} did not answer {kind}: {reply.get('why', '')}")
+        return reply
+
+    async def set_profile(self, *, periods: Sequence[tuple[float, float]], purpose: str = "TxProfile", id: int = 1, **more: Any) -> None:
+        """Install a profile that starts now; `periods` are (start s, A per phase). Failed unless it is accepted."""
+        profile: dict[str, Any] = {
+            "id": id, "purpose": purpose, "kind": "Absolute", "start": self.bench.now - 2.0,
+            "periods": [{"start_s": s, "limit": a} for s, a in periods], **more,
+        }  # fmt: skip
+        if purpose == "TxProfile":
+            profile["transaction"] = "current"
+        evse = 0 if purpose == "ChargingStationMaxProfile" else self.evse
+        reply = await self.ask("SetProfile", evse=evse, profile=profile)
+        if reply["status"] != "Accepted":
+            raise Failed(f"{self.name} answered {reply['status']} to a {purpose} it should accept", [self.bench.seen.last_seq])
+
+    async def set_limit(self, amps: float) -> None:
+        """Limit the running transaction, from now on."""
+        await self.set_profile(periods=[(0.0, amps)])
+
+    # --- states -------------------------------------------------------------------------------------------------
+
+    async def expect(self, holds: Any, within_s: float, what: str) -> None:
+        """Failed, saying what was expected and the status last seen, unless it comes true in time."""
+        if not await self.bench.seen.until(holds, within_s):
+            status = self.seen.status.get(self.evse)
+            shown = f"status {status}" if status else "no status"
+            link = "online" if self.seen.online else "offline"
+            raise Failed(f"{self.name}: {what} did not come within {within_s:g} s; last seen {link}, {shown}", [self.bench.seen.last_seq])
+
+    async def booted(self) -> None:
+        await self.expect(
+            lambda: self.seen.online and (self.seen.boot_accepted or bool(self.seen.status)),
+            self.profile.power_up_s + 120.0,
+            "a connection and its first status",
+        )
+
+    async def charging(self, vehicle: str, token: str, soc_percent: float) -> None:
+        await self.plug(vehicle, soc_percent)
+        await self.present(token)
+        await self.expect(lambda: self.transaction is not None, 60.0, "the start of a transaction")
+        await self.expect(lambda: self.seen.running(self.evse) is not None and self.transaction.tx is not None, 30.0, "its id")  # type: ignore[union-attr]
+
+
+class SiteUnder:
+    """A whole site under judgement: its chargers, circuits, meters, and the levers of whoever leads it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.chargers = [Charger(bench, name) for name in bench.lab.stations]
+        self.grid: Circuit = bench.lab.site.root
+
+    def meter(self, circuit: str) -> Instrument:
+        point = next((m for m in self.bench.lab.meters if m.circuit == circuit), None)
+        return Instrument(self.bench, point, circuit)
+
+    async def lever(self, verb: str, **args: Any) -> None:
+        """Pull a policy lever; NotApplicable where the controller has none."""
+        if verb not in self.bench.lab.rig.can:
+            raise NotApplicable(f"the controller under test has no lever {verb!r} (a policy adapter would bring it)")
+        await self.bench.hand(CSMS, verb, **args)
+
+    async def set_cap(self, limit_a: float, circuit: str | None = None) -> None:
+        await self.lever("set_cap", circuit=circuit or self.grid.name, limit_a=limit_a)
+
+    @property
+    def rules(self) -> Any:
+        return self.bench.lab.bundle.rulebook
+
+
+class Bench:
+    """Everything a case may touch. `measure` collects typed figures; the verdict follows from them and from what is raised."""
+
+    def __init__(self, lab: Lab, subject: str, requires: frozenset[str]) -> None:
+        self.lab, self.subject, self.requires = lab, subject, requires
+        self.seen = Witnessed(lab)
+        self.measured: list[Measured] = []
+        self.evidence: list[int] = []
+        self.count = 0
+
+    @property
+    def now(self) -> float:
+        return self.lab.world.now
+
+    async def sleep(self, seconds: float) -> None:
+        await self.seen.sleep(seconds)
+
+    async def hand(self, to: str, verb: str, **args: Any) -> None:
+        try:
+            await self.lab.rig.do(to, verb, args)
+        except LookupError as why:
+            raise NotApplicable(str(why)) from None
+
+    def measure(self, one: Measured, records: Sequence[int] = ()) -> None:
+        """Keep a figure with the records it rests on. Failed at once when it is out of bounds beyond uncertainty."""
+        self.measured.append(one)
+        self.evidence.extend(records)
+        if one.verdict is Verdict.FAIL:
+            bound = f"at most {one.at_most:g}" if one.at_most is not None and one.value > one.at_most else f"at least {one.at_least:g}"
+            raise Failed(f"{one.name} was {one.value:.2f} {one.unit}, {bound} {one.unit} expected", records)
+
+    def check_bound(self, before_a: float, limit_a: float, what: str) -> None:
+        """Unclear unless the limit is well below what flowed: a limit that never bound proves nothing."""
+        if before_a < limit_a + 1.0:
+            raise Unclear(f"{what} of {limit_a:g} A never bound: only {before_a:.1f} A flowed before it")
+
+    async def reach(
+        self, state: str, *, vehicle: str = VEHICLE, token: str = TOKEN, soc_percent: float = 20.0, charger: Charger | None = None
+    ) -> Charger:
+        """Bring a charger to a reusable state (OCPP 2.0.1 part 6): Booted, EVConnected, Authorized or EnergyTransferStarted."""
+        one = charger or Charger(self, self.subject)
+        await one.booted()
+        if state == "EVConnected":
+            await one.plug(vehicle, soc_percent)
+        elif state == "Authorized":
+            await one.present(token)
+            await one.expect(lambda: token in one.seen.tokens, 30.0, "an Authorize request")
+        elif state == "EnergyTransferStarted":
+            await one.charging(vehicle, token, soc_percent)
+            await one.meter.draws(FLOWS_A, 90.0)
+            await self.sleep(5.0)
+        elif state != "Booted":
+            raise ValueError(f"no reusable state is named {state!r}")
+        return one
+
+    async def answer_token(self, token: str, status: str) -> None:
+        """What the CSMS is to answer for a token."""
+        if "authorise" not in self.lab.rig.can:
+            raise NotApplicable("the controller is not ours: its answers can't be chosen")
+        await self.hand(CSMS, "authorise", token=token, status=status)
+
+    def site(self) -> SiteUnder:
+        return SiteUnder(self)
+
+

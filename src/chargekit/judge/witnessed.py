@@ -1,0 +1,210 @@
+"""What was witnessed so far, in neutral words: a fold of wire, meter, rig and controller records. Never of truth."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chargekit.lab.assemble import Lab
+from chargekit.model.calendar import Calendar
+from chargekit.wire import Unreadable, codec
+from chargekit.wire.messages import (
+    AuthorizeAsked, Booted, ChargingStateChanged, Fact, Metered, Status, StatusChanged, TokenAnswer, TransactionEnded,
+    TransactionStarted,
+)  # fmt: skip
+from chargekit.world.history import Record
+
+
+@dataclass(slots=True)
+class TxSeen:
+    """A transaction as the wire told it. Times are when it was told; `*_seq` the records."""
+
+    evse: int
+    token: str
+    began_wh: float
+    tx: str | None = None
+    ended_wh: float | None = None
+    reason: str = ""
+    readings: int = 0
+    began_seq: int = 0
+    ended_seq: int = 0
+    accepted: bool | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.ended_wh is not None
+
+
+@dataclass(slots=True)
+class StationSeen:
+    """One station."""
+
+    version: str = ""
+    online: bool = False
+    boots: int = 0
+    last_boot: Booted | None = None
+    boot_accepted: bool = False
+    status: dict[int, Status] = field(default_factory=dict)
+    transactions: list[TxSeen] = field(default_factory=list)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def running(self, evse: int = 1) -> TxSeen | None:
+        return next((t for t in reversed(self.transactions) if t.evse == evse and not t.over), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One sample of an independent meter."""
+
+    seq: int
+    t: float
+    current_a: tuple[float, float, float]
+    power_w: float
+    energy_wh: float
+
+    @property
+    def most_a(self) -> float:
+        return max(self.current_a)
+
+
+class Witnessed:
+    """The fold, and awaitable conditions on it. Subscribes to the lab's History."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.calendar: Calendar = lab.calendar
+        self.stations: dict[str, StationSeen] = {name: StationSeen() for name in lab.stations}
+        self.meters: dict[str, Reading] = {}
+        self.silent: dict[str, None] = {}
+        self.replies: dict[str, dict[str, Any]] = {}
+        self.last_seq = 0
+        self._asked: dict[tuple[str, str, str], Fact | None] = {}
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[bool]]] = []
+        self._stop = lab.history.subscribe(self.take)
+
+    def close(self) -> None:
+        self._stop()
+
+    # --- folding ------------------------------------------------------------------------------------------------
+
+    def take(self, record: Record) -> None:
+        """Fold one record in, then see who waited for it."""
+        self.last_seq = record.seq
+        if record.witness == "truth":
+            return
+        if record.witness == "meter":
+            self._meter(record)
+        elif record.witness == "wire":
+            self._wire(record)
+        elif record.witness == "controller" and record.kind == "reply":
+            self.replies[str(record.body.get("ask"))] = dict(record.body)
+        for entry in tuple(self._waiting):
+            holds, future = entry
+            if not future.done() and holds():
+                future.set_result(True)
+                self._waiting.remove(entry)
+
+    def _meter(self, record: Record) -> None:
+        if record.kind != "sample":
+            self.silent[record.subject] = None
+            return
+        self.silent.pop(record.subject, None)
+        body = record.body
+        a, b, c = body["current_a"]
+        self.meters[record.subject] = Reading(record.seq, record.t, (a, b, c), body["power_w"], body["energy_wh"])
+
+    def _wire(self, record: Record) -> None:
+        seen = self.stations.get(record.subject)
+        if seen is None:
+            return
+        if record.kind == "opened":
+            seen.version, seen.online = record.body["version"], True
+            return
+        if record.kind == "closed":
+            seen.online = False
+            return
+        action, _, form = record.kind.rpartition(".")
+        ident = str(record.body.get("id"))
+        if record.body.get("dir") == "up" and form == "req":
+            fact = self._fact(seen, action, record.body.get("payload"))
+            self._asked[(record.subject, ident, action)] = fact
+            self._learn(seen, fact, record.seq)
+        elif record.body.get("dir") == "down" and form == "conf":
+            asked = self._asked.pop((record.subject, ident, action), None)
+            if asked is not None:
+                self._answer(seen, asked, action, record.body.get("payload"))
+
+    def _fact(self, seen: StationSeen, action: str, payload: Any) -> Fact | None:
+        try:
+            return codec(seen.version).read_fact(action, payload if isinstance(payload, dict) else {}, self.calendar)
+        except (Unreadable, ValueError):
+            return None
+
+    def _learn(self, seen: StationSeen, fact: Fact | None, seq: int) -> None:
+        match fact:
+            case Booted():
+                seen.boots += 1
+                seen.last_boot, seen.boot_accepted = fact, False
+            case StatusChanged() if fact.evse:
+                seen.status[fact.evse] = fact.status
+            case ChargingStateChanged():
+                seen.status[fact.evse] = fact.status
+            case TransactionStarted():
+                known = next((t for t in seen.transactions if fact.tx is not None and t.tx == fact.tx), None)
+                if known is None:
+                    seen.transactions.append(TxSeen(fact.evse, fact.token, fact.register_wh, fact.tx, began_seq=seq))
+            case Metered():
+                running = next((t for t in seen.transactions if t.tx == fact.tx and not t.over), None) if fact.tx else None
+                if running is not None:
+                    running.readings += 1
+            case TransactionEnded():
+                for one in seen.transactions:
+                    if one.tx == fact.tx and not one.over:
+                        one.ended_wh = fact.register_wh if math.isfinite(fact.register_wh) else -1.0
+                        one.reason, one.ended_seq = fact.reason, seq
+            case _:
+                pass
+
+    def _answer(self, seen: StationSeen, fact: Fact, action: str, payload: Any) -> None:
+        try:
+            answer = codec(seen.version).read_answer(action, payload if isinstance(payload, dict) else {}, self.calendar)
+        except (Unreadable, ValueError):
+            return
+        if isinstance(fact, Booted):
+            seen.boot_accepted = getattr(answer, "status", "") == "Accepted"
+        elif isinstance(fact, AuthorizeAsked) and isinstance(answer, TokenAnswer):
+            seen.tokens[fact.token] = answer.status
+        elif isinstance(fact, TransactionStarted) and isinstance(answer, TokenAnswer):
+            for one in seen.transactions:
+                if one.token == fact.token and one.evse == fact.evse and not one.over and one.tx in (None, answer.tx, fact.tx):
+                    one.tx = answer.tx or fact.tx
+                    one.accepted = answer.accepted
+
+    # --- waiting ------------------------------------------------------------------------------------------------
+
+    async def until(self, holds: Callable[[], bool], within_s: float) -> bool:
+        """Wait until the condition holds; False when it still does not at the end of the last instant of `within_s`."""
+        if holds():
+            return True
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        entry = (holds, future)
+        self._waiting.append(entry)
+
+        def late() -> None:
+            if not future.done():
+                future.set_result(False)
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+
+        self.lab.world.call(self.lab.world.now + within_s, late, late=True)
+        return await future
+
+    async def sleep(self, seconds: float) -> None:
+        await self.until(lambda: False, seconds)
+
+    def clock(self, t: float) -> str:
+        """Local time of an instant, for people."""
+        return self.calendar.local(t).strftime("%H:%M:%S")

@@ -1,0 +1,221 @@
+"""The rulebook: portfolio, site type and site as one set of rules, every value with the file and line it came from.
+
+Five domains: access, priority, power, cost, incidents. A lower layer that touches what an upper one fixed is an error naming both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from chargekit.model.limit import Limit
+from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
+from chargekit.model.site import Site
+
+PORTFOLIO: Final = {"access": ("classes",), "incidents": ("overrides",)}
+TYPE: Final = {
+    "access": ("default_class",), "priority": ("ranks",), "power": ("lease", "margin"),
+    "incidents": ("fallback", "default", "meter_stale"),
+}  # fmt: skip
+SITE: Final = {
+    "access": ("tokens", "default_class"), "priority": ("ranks",), "power": ("limits", "lease", "margin"),
+    "incidents": ("fallback", "default", "meter_stale"),
+}  # fmt: skip
+WHERE: Final = {"portfolio": PORTFOLIO, "site type": TYPE, "site": SITE}
+DEFAULTS: Final = {"lease": 900.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A figure and where it was written."""
+
+    value: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRule:
+    """A user class with its rank, 0 first."""
+
+    name: str
+    goal: str
+    rank: int
+    class_source: Source
+    rank_source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideRule:
+    """Who may authorise an override and for how long at most."""
+
+    who: tuple[str, ...]
+    max_duration_s: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The rules of one site. `fallback_a` is what a station cut off may draw per EVSE, `default_a` what one may draw before it
+    was told anything; both in A per phase."""
+
+    classes: Mapping[str, ClassRule]
+    tokens: tuple[tuple[str, str], ...]
+    default_class: str | None
+    limits: tuple[Limit, ...]
+    override_rule: OverrideRule
+    lease_s: Sourced
+    margin_a: Sourced
+    fallback_a: Sourced
+    default_a: Sourced
+    meter_stale_s: Sourced
+    revision: str
+
+    def class_of(self, token: str) -> ClassRule | None:
+        """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
+        for pattern, name in self.tokens:
+            if pattern == token:
+                return self.classes[name]
+        for pattern, name in self.tokens:
+            if fnmatchcase(token, pattern):
+                return self.classes[name]
+        return self.classes[self.default_class] if self.default_class else None
+
+    def rank_of(self, user_class: str) -> int:
+        """0 is highest. KeyError for a class nobody defined."""
+        return self.classes[user_class].rank
+
+    def because_rank(self, user_class: str) -> str:
+        """One plain clause: rank, class and where it stands."""
+        rule = self.classes[user_class]
+        return f"rank {rule.rank + 1} of {len(self.classes)}: class {user_class} ({rule.rank_source})"
+
+
+class _Layers:
+    """The layers' trees, highest first, and what each may say."""
+
+    def __init__(self, portfolio: Located, site_type: Located, site: Located | None) -> None:
+        self.trees = {"portfolio": portfolio, "site type": site_type}
+        if site is not None:
+            self.trees["site"] = site
+        for layer, tree in self.trees.items():
+            self._check(layer, tree)
+
+    def _check(self, layer: str, tree: Located) -> None:
+        tree.only("access", "priority", "power", "cost", "incidents")
+        for domain, part in tree.table().items():
+            if part.value is None:
+                continue
+            for key, node in part.table().items():
+                if key in WHERE[layer].get(domain, ()):
+                    continue
+                owner = next((up for up in WHERE if key in WHERE[up].get(domain, ()) and up != layer), None)
+                if owner is not None:
+                    fixed = self.find(domain, key, owner)
+                    at = f" at {fixed.source}" if fixed else ""
+                    raise BadInput(node.source, f"{domain}.{key} is fixed by the {owner}{at}", "remove it here")
+                raise BadInput(node.source, f"unknown key {key!r}", nearest(key, WHERE[layer].get(domain, ("(none)",))))
+
+    def find(self, domain: str, key: str, layer: str) -> Located | None:
+        tree = self.trees.get(layer)
+        part = tree.get(domain) if tree is not None else None
+        return part.get(key) if part is not None else None
+
+    def lowest(self, domain: str, key: str) -> Located | None:
+        """The value of the lowest layer that has one."""
+        for layer in reversed(self.trees):
+            node = self.find(domain, key, layer)
+            if node is not None:
+                return node
+        return None
+
+    def figure(self, domain: str, key: str, unit: str) -> Sourced:
+        node = self.lowest(domain, key)
+        if node is None:
+            return Sourced(DEFAULTS[key], BUILT_IN)
+        return Sourced(node.as_number(unit, least=0), node.source)
+
+
+def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None, site: Site) -> Rulebook:
+    """The rules in force at a site. BadInput, with file and line, for anything that can't be."""
+    layers = _Layers(portfolio, site_type, site_policy)
+    classes = _classes(layers, portfolio)
+    tokens_node = layers.find("access", "tokens", "site")
+    tokens = tuple((p, _class(n, classes)) for p, n in tokens_node.table().items()) if tokens_node else ()
+    default = layers.lowest("access", "default_class")
+    rules = Rulebook(
+        classes, tokens, _class(default, classes) if default else (None if tokens else list(classes)[-1]),
+        _limits(layers, site), _overrides(layers),
+        layers.figure("power", "lease", "s"), layers.figure("power", "margin", "A"),
+        layers.figure("incidents", "fallback", "A"), layers.figure("incidents", "default", "A"),
+        layers.figure("incidents", "meter_stale", "s"), "",
+    )  # fmt: skip
+    _lint(rules, site)
+    canonical = repr((classes, tokens, rules.default_class, rules.limits, rules.override_rule, rules.lease_s, rules.fallback_a))
+    revision = hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    return Rulebook(**{**{f: getattr(rules, f) for f in Rulebook.__slots__}, "revision": revision})
+
+
+def _classes(layers: _Layers, portfolio: Located) -> dict[str, ClassRule]:
+    node = layers.find("access", "classes", "portfolio")
+    if node is None:
+        raise BadInput(portfolio.source, "the portfolio names no user classes", "access: {classes: {...}}")
+    named = node.table()
+    ranks = layers.lowest("priority", "ranks")
+    if ranks is None:
+        raise BadInput(portfolio.source, "no layer ranks the user classes", "priority: {ranks: [...]}")
+    order: dict[str, Source] = {}
+    for one in ranks:
+        name = one.as_text()
+        if name not in named:
+            raise BadInput(one.source, f"user class {name!r} is defined nowhere", nearest(name, named))
+        if name in order:
+            raise BadInput(one.source, f"user class {name!r} is ranked twice", f"first at {order[name]}")
+        order[name] = one.source
+    missing = [name for name in named if name not in order]
+    if missing:
+        raise BadInput(ranks.source, f"no rank for {', '.join(missing)}", f"defined at {named[missing[0]].source}")
+    return {
+        name: ClassRule(name, named[name].only("goal").text("goal", "-"), rank, named[name].source, source)
+        for rank, (name, source) in enumerate(order.items())
+    }
+
+
+def _class(node: Located, classes: Mapping[str, ClassRule]) -> str:
+    name = node.as_text()
+    if name not in classes:
+        raise BadInput(node.source, f"user class {name!r} is defined nowhere", nearest(name, classes))
+    return name
+
+
+def _limits(layers: _Layers, site: Site) -> tuple[Limit, ...]:
+    limits = [Limit(c.name, c.rating_a, c.source, c.limit_kw) for c in site.circuits.values()]
+    node = layers.find("power", "limits", "site")
+    for name, one in (node.table() if node else {}).items():
+        if name not in site.circuits:
+            raise BadInput(one.source, f"circuit {name!r} is not known", nearest(name, site.circuits))
+        limits.append(Limit(name, one.as_number("A", least=0), one.source, rule="import limit"))
+    return tuple(limits)
+
+
+def _overrides(layers: _Layers) -> OverrideRule:
+    node = layers.find("incidents", "overrides", "portfolio")
+    if node is None:
+        return OverrideRule((), 12 * 3600.0, BUILT_IN)
+    node.only("may_authorise", "max_duration")
+    who = tuple(one.as_text() for one in node.list("may_authorise"))
+    return OverrideRule(who, node.number("max_duration", "s", 12 * 3600.0, least=1), node.source)
+
+
+def _lint(rules: Rulebook, site: Site) -> None:
+    """With every station cut off, the fallbacks together must keep every limit."""
+    for limit in rules.limits:
+        evses = sum(len(s.model.evses) for s in site.below(limit.circuit))
+        for what in (rules.fallback_a, rules.default_a):
+            if evses * what.value > limit.limit_a + 1e-9:
+                total = f"{evses} × {what.value:g} A = {evses * what.value:g} A"
+                raise BadInput(
+                    what.source, f"{total} is over the {limit.limit_a:g} A of {limit.circuit} ({limit.source})", "lower it, or raise the limit"
+                )
