@@ -25,9 +25,7 @@ def test_calls_go_one_at_a_time_in_order() -> None:
     assert happened == [Answered("first", "Heartbeat", NOW)]
     assert frames(session) == [[2, "b1-2", "Authorize", {"idTag": "x"}]]
     assert session.due == 34.0
-    assert session.receive('[4,"b1-2","InternalError","no",{}]', 5.0) == [
-        Refused("second", "Authorize", "InternalError", "no")
-    ]
+    assert session.receive('[4,"b1-2","InternalError","no",{}]', 5.0) == [Refused("second", "Authorize", "InternalError", "no")]
     assert session.idle and session.due is None
 
 

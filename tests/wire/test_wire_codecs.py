@@ -192,9 +192,7 @@ def test_a_16_transaction_keeps_its_times_and_registers(start: TransactionStarte
 
 @quick
 @given(starts, ends, st.booleans(), ids)
-def test_a_201_transaction_keeps_everything(
-    start: TransactionStarted, end: TransactionEnded, offline: bool, seq: int
-) -> None:
+def test_a_201_transaction_keeps_everything(start: TransactionStarted, end: TransactionEnded, offline: bool, seq: int) -> None:
     start, end = replace(start, offline=offline, seq=seq), replace(end, offline=offline, seq=seq)
     assert told("2.0.1", start) == replace(start, tx=start.ref)
     assert told("2.0.1", end) == end
@@ -287,9 +285,7 @@ def test_a_reason_travels_in_201() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 @quick
 @given(times, periods, st.sampled_from(["A", "W"]), st.integers(0, 86400).map(float))
-def test_composite_schedules_come_back(
-    version: str, start: float, rows: tuple[Period, ...], unit: str, span: float
-) -> None:
+def test_composite_schedules_come_back(version: str, start: float, rows: tuple[Period, ...], unit: str, span: float) -> None:
     reply = CompositeReply("Accepted", start, rows, unit, span)  # type: ignore[arg-type]
     assert replied(version, GetComposite(2, 60), reply) == reply
 

@@ -129,9 +129,7 @@ def test_dirty_16_messages_are_understood() -> None:
     assert read("BootNotification", boot, CAL) == Booted("V" * 99, "M")
     status = {"connectorId": "1", "status": "Charging", "errorCode": "", "timestamp": "2026-01-01T00:00:10"}
     assert read("StatusNotification", status, CAL) == StatusChanged(1, 1, Status.CHARGING, 10.0)
-    assert read("StatusNotification", {"connectorId": 0, "status": "Reserved"}, CAL) == StatusChanged(
-        0, 0, Status.OCCUPIED
-    )
+    assert read("StatusNotification", {"connectorId": 0, "status": "Reserved"}, CAL) == StatusChanged(0, 0, Status.OCCUPIED)
     start = {"connectorId": 1.0, "idTag": 42, "meterStart": "17.5", "timestamp": "2026-01-01 01:00:10+01:00"}
     assert read("StartTransaction", start, CAL) == TransactionStarted(1, "42", "", 10.0, 17.5)
     meter = {"connectorId": 1, "transactionId": -1, "meterValue": {"timestamp": T0, "sampledValue": {"value": "5"}}}
@@ -181,9 +179,7 @@ def test_what_cannot_be_understood_says_why(version: str, action: str, payload: 
 def test_a_bad_time_is_named() -> None:
     for bad, says in (("yesterday", "'yesterday'"), ("2026-13-01T00:00:00Z", "'2026-13"), (5, "5")):
         with pytest.raises(Unreadable, match=f"timestamp: a date and time expected, found {says}"):
-            codec("1.6").read_fact(
-                "StatusNotification", {"connectorId": 1, "status": "Available", "timestamp": bad}, CAL
-            )
+            codec("1.6").read_fact("StatusNotification", {"connectorId": 1, "status": "Available", "timestamp": bad}, CAL)
 
 
 def test_profiles_that_cannot_be_obeyed_are_unreadable() -> None:
@@ -282,9 +278,7 @@ def test_receiving_anything_never_raises_and_keeps_the_session_going(version: st
 def test_every_official_action_is_in_a_vocabulary_or_other() -> None:
     for version in ("1.6", "2.0.1"):
         assert schemas.actions(version) >= codec(version).FACTS | codec(version).COMMANDS
-        assert codec(version).read_fact("FirmwareStatusNotification", {}, CAL) == Other(
-            "FirmwareStatusNotification", {}
-        )
+        assert codec(version).read_fact("FirmwareStatusNotification", {}, CAL) == Other("FirmwareStatusNotification", {})
     assert codec("1.6").read_fact("Authorize", {"idTag": "x"}, CAL) == AuthorizeAsked("x")
 
 

@@ -76,9 +76,7 @@ def test_a_machine_that_would_stop_time_is_named():
 
 def test_notes_are_appended_and_saves_kept_in_order():
     world = World()
-    machine = Scripted(
-        lambda e, n: [Save("a", 1), Note("controller", "s", "k", {"x": 1}), Save("a", None), Save("b", 2)]
-    )
+    machine = Scripted(lambda e, n: [Save("a", 1), Note("controller", "s", "k", {"x": 1}), Save("a", None), Save("b", 2)])
     world.add("m", machine)
     world.post("m", Hand("go"))
     world.run_until(0.0)

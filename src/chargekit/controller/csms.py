@@ -20,9 +20,28 @@ from chargekit.model.session import Session as ChargingSession
 from chargekit.model.site import Site
 from chargekit.wire import Unreadable, codec
 from chargekit.wire.messages import (
-    Alive, AliveAnswer, Answer, AuthorizeAsked, BootAnswer, Booted, ChargingStateChanged, Command, CommandReply, CompositeReply,
-    Done, Fact, KeysReply, Metered, Other, RemoteStart, RemoteStop, Reply, SetProfile, StatusChanged, TokenAnswer,
-    TransactionEnded, TransactionStarted,
+    Alive,
+    AliveAnswer,
+    Answer,
+    AuthorizeAsked,
+    BootAnswer,
+    Booted,
+    ChargingStateChanged,
+    Command,
+    CommandReply,
+    CompositeReply,
+    Done,
+    Fact,
+    KeysReply,
+    Metered,
+    RemoteStart,
+    RemoteStop,
+    Reply,
+    SetProfile,
+    StatusChanged,
+    TokenAnswer,
+    TransactionEnded,
+    TransactionStarted,
 )  # fmt: skip
 from chargekit.wire.session import Answered, Called, Garbled, Happening, Refused, Session, Strange, Unanswered
 from chargekit.world.events import Closed, Effect, Event, Frame, Hand, Hangup, Note, Opened, Send, Wake, Words
@@ -61,7 +80,11 @@ class Controller:
 
     @property
     def due(self) -> float | None:
-        times = [t for t in (self._deadlines[0][0] if self._deadlines else None, self.operator.due if self.operator else None) if t is not None]
+        times = [
+            t
+            for t in (self._deadlines[0][0] if self._deadlines else None, self.operator.due if self.operator else None)
+            if t is not None
+        ]
         times += [until for until, *_ in self.held]
         return min(times, default=None)
 
@@ -234,7 +257,13 @@ class Controller:
 
     def _started_tx(self, peer: Peer, fact: TransactionStarted, now: float) -> TokenAnswer:
         status = self._token_status(peer, fact.token, now) or "Accepted"
-        key = (peer.spec.id, fact.evse, fact.token, round(fact.at, 3), fact.register_wh if fact.register_wh == fact.register_wh else None)
+        key = (
+            peer.spec.id,
+            fact.evse,
+            fact.token,
+            round(fact.at, 3),
+            fact.register_wh if fact.register_wh == fact.register_wh else None,
+        )
         tx = fact.tx or self._started.get(key)
         if tx is None:
             tx, self._next_tx = str(self._next_tx), self._next_tx + 1
@@ -289,7 +318,9 @@ class Controller:
         command, mine = context  # type: ignore[misc]
         self._tell(peer, command, mine, None, why, now, out)
 
-    def _tell(self, peer: Peer, command: Command, context: object, reply: CommandReply | None, why: str, now: float, out: list[Effect]) -> None:
+    def _tell(
+        self, peer: Peer, command: Command, context: object, reply: CommandReply | None, why: str, now: float, out: list[Effect]
+    ) -> None:
         if isinstance(context, str):
             body = {"ask": context, "command": type(command).__name__, "why": why, **reply_body(reply)}
             out.append(Note("controller", peer.spec.id, "reply", body))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-
 from chargekit.controller.operator import Key, Operator
 from chargekit.model.limit import Limit
 from chargekit.model.points import Defect

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from chargekit.controller.allocator import Allocation, Demand, allocate
@@ -21,7 +22,14 @@ from chargekit.model.site import MeterPoint, Site
 from chargekit.policy.overrides import Override, create
 from chargekit.policy.rulebook import Rulebook
 from chargekit.wire.messages import (
-    CommandReply, Fact, Metered, Reply, SetKey, SetProfile, TransactionEnded, TransactionStarted,
+    CommandReply,
+    Fact,
+    Metered,
+    Reply,
+    SetKey,
+    SetProfile,
+    TransactionEnded,
+    TransactionStarted,
 )  # fmt: skip
 from chargekit.wire.modbus import Block
 from chargekit.wire.registers import register_map
@@ -260,7 +268,7 @@ class Operator:
         for one in self.overrides:
             if one.until > now:
                 self.decide_at = min(self.decide_at, one.until)
-        allocation = allocate(self.site.circuits, self.limits_at(now), self._demands(now), self._reserved(now))
+        allocation = allocate(self.site.circuits, self._tight(now), self._demands(now), self._reserved(now))
         self._dispatch(allocation, now, out)
 
     @point("controller.limits")
@@ -273,6 +281,11 @@ class Operator:
                 safe = self.rules.fallback_a.value * len(self.site.below(meter.circuit))
                 limits.append(Limit(meter.circuit, safe, rule=f"{meter.id} is silent"))
         return limits
+
+    def _tight(self, now: float) -> list[Limit]:
+        """The limits less the margin kept at every level for what no session explains, standby among it."""
+        margin = self.rules.margin_a.value
+        return [replace(one, limit_a=max(0.0, one.limit_a - margin)) for one in self.limits_at(now)]
 
     @point("controller.rank")
     def rank_of(self, station: str, token: str, now: float) -> tuple[int, str]:
@@ -316,7 +329,6 @@ class Operator:
     def _reserved(self, now: float) -> dict[str, PhaseAmps]:
         """Amps nobody can be given: base load, stations that can't be led, defaults of idle ones."""
         reserved: dict[str, PhaseAmps] = {}
-        margin = self.rules.margin_a.value
         for circuit, bases in self.bases.items():
             least = tuple(min(b[i] for b in bases) for i in range(3))
             # A meter's own circuit shows what its children show, too: count only what they don't explain.
@@ -335,9 +347,6 @@ class Operator:
                 held = self.reserve(outgoing, peer, now)
                 if held > 0:
                     reserved[circuit] = add(reserved.get(circuit, NO_AMPS), self._on(peer, number, held))
-        if margin:
-            root = self.site.root.name
-            reserved[root] = add(reserved.get(root, NO_AMPS), (margin, margin, margin))
         return reserved
 
     @point("controller.reserve")
@@ -415,7 +424,7 @@ class Operator:
     def _room(self, held: dict[str, PhaseAmps], key: Key, now: float) -> float:
         room = math.inf
         peer = self.csms.peers[key[0]]
-        for limit in self.limits_at(now):
+        for limit in self._tight(now):
             if limit.circuit in self.paths[key[0]]:
                 on = held.get(limit.circuit, NO_AMPS)
                 for phase in self._phases(peer, key[1]):

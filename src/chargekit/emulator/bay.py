@@ -99,9 +99,5 @@ class Bay:
 
     def wakes(self) -> float | None:
         """When something happens here by itself."""
-        times = [
-            t
-            for t in (self.turns_c, self.turns_b, self.ends, self.steps[0][0] if self.steps else None)
-            if t is not None
-        ]
+        times = [t for t in (self.turns_c, self.turns_b, self.ends, self.steps[0][0] if self.steps else None) if t is not None]
         return min(times, default=None)

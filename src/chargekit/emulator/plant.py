@@ -34,9 +34,7 @@ class Plant:
         self.rng = rng
         self.reached: dict[str, None] = {}
         self.due: float | None = None
-        self.bays: dict[Key, Bay] = {
-            (s.id, e.id): Bay(s, e, s.model.voltage_v) for s in site.stations for e in s.model.evses
-        }
+        self.bays: dict[Key, Bay] = {(s.id, e.id): Bay(s, e, s.model.voltage_v) for s in site.stations for e in s.model.evses}
         self.branches = {name: Branch(circuit) for name, circuit in site.circuits.items()}
         self.stations: dict[str, ChargingStation] = {s.id: s for s in site.stations}
         self._paths = {s.id: tuple(c.name for c in site.path(s.circuit)) for s in site.stations}
@@ -222,14 +220,10 @@ class Plant:
         if total_kw is None:
             return float("inf")
         active = [
-            b
-            for b in (self.bays[k] for k in self._keys(bay.station.id))
-            if b.closed and b.pilot is ControlPilot.C and not b.full
+            b for b in (self.bays[k] for k in self._keys(bay.station.id)) if b.closed and b.pilot is ControlPilot.C and not b.full
         ]
         part = total_kw * 1000.0 / max(1, len(active))
-        others = sum(
-            min(part, b.offer, (b.vehicle.dc_max_kw if b.vehicle else 0.0) * 1000.0) for b in active if b is not bay
-        )
+        others = sum(min(part, b.offer, (b.vehicle.dc_max_kw if b.vehicle else 0.0) * 1000.0) for b in active if b is not bay)
         return max(part, total_kw * 1000.0 - others) if active else total_kw * 1000.0
 
     def _turn(self, key: Key, pilot: ControlPilot, now: float, effects: list[Effect]) -> None:
@@ -271,9 +265,7 @@ class Plant:
         if at is None:
             return
         if at <= now + 1e-6:
-            self._open(
-                name, f"overload: {max(branch.amps):.1f} A on a rating of {branch.circuit.rating_a:g} A", now, effects
-            )
+            self._open(name, f"overload: {max(branch.amps):.1f} A on a rating of {branch.circuit.rating_a:g} A", now, effects)
         else:
             self._count += 1
             heappush(self._wakes, (at, self._count, name))

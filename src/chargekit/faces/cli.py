@@ -81,9 +81,7 @@ def run(
 ) -> None:
     """Judge a site: every case against every subject, with a verdict and its evidence for each."""
     with told():
-        options = _options(
-            site, case, covers, subject, defect, seed, out, resume, rate, sockets, workers, reverse, csms, listen
-        )
+        options = _options(site, case, covers, subject, defect, seed, out, resume, rate, sockets, workers, reverse, csms, listen)
         raise typer.Exit(_judge(options, quiet=quiet))
 
 

@@ -111,9 +111,7 @@ def chart(title: str, unit: str, series: Sequence[Series], marks: Sequence[Mark]
     legend_rows = math.ceil(len(drawn) / 5)
     bottom = height - 34 - 18 * legend_rows
     x, y = Scale(t0, t1, LEFT, WIDTH - RIGHT), Scale(low, high, bottom, TOP)
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{markup(title)}"><title>{markup(title)}</title>'
-    ]
+    parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{markup(title)}"><title>{markup(title)}</title>']
     for value in ticks(low, high):
         at = y(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')

@@ -1,0 +1,188 @@
+"""The pytest plugin: runs cases over subjects, records each trial, and sums up.
+
+Loaded into every pytest session where chargekit is installed, so it imports nothing heavy until a case is met, and touches no test
+that is not a case.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from chargekit.judge.case import Case
+    from chargekit.judge.trial import Setting, Trial
+
+SETTING = "_chargekit_setting"
+ROWS = "_chargekit_rows"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("chargekit", "EV charger conformance")
+    add = group.addoption
+    add("--chargekit-site", metavar="SITE", help="bundled site or site file (default: ini chargekit_site, or mixed-use)")
+    add("--chargekit-seed", type=int, default=1, help="everything random follows from it")
+    add("--chargekit-out", metavar="DIR", help="run folder for records and verdicts.json")
+    add("--chargekit-rate", type=float, default=float("inf"), help="times real time: inf, 60 or 1")
+    add("--chargekit-transport", choices=("memory", "sockets"), default="memory")
+    add("--chargekit-case", action="append", default=[], metavar="ID", help="only this case")
+    add("--chargekit-covers", metavar="TEXT", help="only cases that cover this clause or topic")
+    add("--chargekit-subject", action="append", default=[], metavar="NAME", help="only this station or site")
+    add("--chargekit-defect", action="append", default=[], metavar="NAME", help="plant this defect")
+    add("--chargekit-csms", metavar="URL", help="judge the controller at this URL")
+    add("--chargekit-listen", metavar="HOST:PORT", help="judge chargers that connect here")
+    add("--chargekit-resume", action="store_true", help="do not repeat trials whose record file is complete")
+    add("--chargekit-reverse", action="store_true", help="run in reverse order")
+    add("--chargekit-strip-truth", action="store_true", help="judge without the emulator's own knowledge")
+    parser.addini("chargekit_site", "bundled site or site file", default="mixed-use")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "chargekit(id): a conformance case")
+
+
+def _setting(config: pytest.Config) -> Setting:
+    """What the user chose, checked once. A UsageError for a site or defect that can't be."""
+    found: Setting | None = getattr(config, SETTING, None)
+    if found is None:
+        from chargekit.judge.trial import Setting
+        from chargekit.lab.defects import defect
+        from chargekit.lab.sitefile import load_site
+        from chargekit.model.located import BadInput
+
+        option = config.getoption
+        name = option("--chargekit-site") or config.getini("chargekit_site")
+        defects = tuple(sorted(set(option("--chargekit-defect"))))
+        try:
+            bundle = load_site(str(name))
+            for one in defects:
+                defect(one)
+        except BadInput as error:
+            raise pytest.UsageError(str(error)) from None
+        out = option("--chargekit-out")
+        found = Setting(
+            bundle, option("--chargekit-seed"), option("--chargekit-rate"), option("--chargekit-transport"), defects,
+            Path(out) if out else None, option("--chargekit-csms"), option("--chargekit-strip-truth"),
+        )  # fmt: skip
+        setattr(config, SETTING, found)
+    return found
+
+
+def _subjects(info: Case, config: pytest.Config) -> list[str]:
+    setting = _setting(config)
+    names = [setting.bundle.site.id] if info.scope == "site" else [s.id for s in setting.bundle.site.stations]
+    chosen = config.getoption("--chargekit-subject")
+    return [n for n in names if n in chosen] if chosen else names
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    info: Case | None = getattr(metafunc.function, "case", None)
+    if info is None or type(info).__name__ != "Case":
+        return
+    option = metafunc.config.getoption
+    wanted, covers = option("--chargekit-case"), option("--chargekit-covers")
+    subjects = _subjects(info, metafunc.config)
+    if (wanted and info.id not in wanted) or (covers and not any(covers.lower() in c.lower() for c in info.covers)):
+        subjects = []
+    metafunc.parametrize("bench", subjects, indirect=True, ids=[f"{info.id}-{s}" for s in subjects])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    cases = [item for item in items if hasattr(getattr(item, "function", None), "case")]
+    if not cases:
+        return
+    # A case nobody is the subject of is no test that was skipped.
+    gone = [item for item in cases if not hasattr(item, "callspec") or "NOTSET" in item.nodeid]
+    items[:] = [item for item in items if item not in gone]
+    if config.getoption("--chargekit-reverse"):
+        items.reverse()
+
+
+class Request:
+    """What a case test gets as `bench`: runs the case, keeps the results, tells pytest the verdict."""
+
+    def __init__(self, config: pytest.Config, subject: str) -> None:
+        self.config, self.subject = config, subject
+
+    def judge(self, info: Case) -> None:
+        from chargekit.judge.trial import finished, run_trial
+
+        setting = _setting(self.config)
+        resume = self.config.getoption("--chargekit-resume")
+        trial = finished(setting, info, self.subject) if resume else None
+        if trial is None:
+            standing = _standing(self.config, setting)
+            trial = standing.trial(setting, info, self.subject) if standing else run_trial(setting, info, self.subject)
+        _keep(setting, trial)
+        tell(trial)
+
+
+def _standing(config: pytest.Config, setting: Setting) -> Any:
+    """The bench that stays up over all cases, where chargers or a controller outside are judged."""
+    if config.getoption("--chargekit-listen") is None and setting.csms_url is None:
+        return None
+    from chargekit.judge.standing import StandingBench
+
+    found = getattr(config, "_chargekit_standing", None)
+    if found is None:
+        found = StandingBench(setting, config.getoption("--chargekit-listen"))
+        config._chargekit_standing = found  # type: ignore[attr-defined]
+    return found
+
+
+def _keep(setting: Setting, trial: Trial) -> None:
+    """A trial that has no record file (not applicable) still needs its row: a file of its own."""
+    if setting.out is None or trial.result.file:
+        return
+    from chargekit.judge.trial import record_name
+    from chargekit.lab.recorder import Recorder
+    from chargekit.world.history import History
+
+    path = setting.out / "records" / record_name(trial.result.case, trial.result.subject)
+    Recorder(path, History()).end({"result": trial.result.to_json(), "checks": []})
+
+
+def tell(trial: Trial) -> None:
+    """The verdict in pytest's words; the text ends with the command that runs it again."""
+    from chargekit.judge.verdict import Verdict
+
+    verdict = trial.verdict
+    if verdict is Verdict.PASS:
+        return
+    if trial.result.verdict is Verdict.NOT_APPLICABLE and verdict is Verdict.NOT_APPLICABLE:
+        pytest.skip(trial.result.reason)
+    text = "\n".join([*trial.reasons, f"again: {trial.result.reproduce}"])
+    pytest.fail(text, pytrace=False)
+
+
+@pytest.fixture
+def bench(request: pytest.FixtureRequest) -> Request:
+    """The bench of a conformance case; only a function made by `@case` can use it."""
+    subject = getattr(request, "param", None)
+    if subject is None:
+        raise pytest.UsageError("the fixture `bench` is for functions made by chargekit.judge.case")
+    return Request(request.config, subject)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Sum up: verdicts.json from the ends of all record files, by the process that leads."""
+    config = session.config
+    standing = getattr(config, "_chargekit_standing", None)
+    if standing is not None:
+        standing.close()
+    out = config.getoption("--chargekit-out")
+    if out is None or hasattr(config, "workerinput") or "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    from chargekit.judge.trial import sum_up
+
+    sum_up(_setting(config))
+
+
+def pytest_report_header(config: pytest.Config) -> Iterator[str] | list[str]:
+    out = config.getoption("--chargekit-out")
+    return [f"chargekit: records in {out}"] if out else []

@@ -81,9 +81,7 @@ def page(summary: Mapping[str, Any], files: Mapping[str, Sequence[Record]]) -> s
     """The whole document."""
     rows: list[Row] = list(summary.get("verdicts", []))
     count = Counter(str(row["verdict"]) for row in rows)
-    tiles = "".join(
-        f'<div class="{_css(word)}"><b>{count[word]}</b>{markup(word)}</div>' for word in WORDS if count[word]
-    )
+    tiles = "".join(f'<div class="{_css(word)}"><b>{count[word]}</b>{markup(word)}</div>' for word in WORDS if count[word])
     site = markup(summary.get("site", ""))
     return "".join(
         [
@@ -132,8 +130,7 @@ def _matrix(rows: Sequence[Row]) -> str:
                 continue
             sign = SIGN.get(row["verdict"], "!")
             line.append(
-                f'<td class="v {_css(row["verdict"])}" title="{markup(row["verdict"])}">'
-                f'<a href="#{_anchor(row)}">{sign}</a></td>'
+                f'<td class="v {_css(row["verdict"])}" title="{markup(row["verdict"])}"><a href="#{_anchor(row)}">{sign}</a></td>'
             )
         lines.append("".join(line) + "</tr>")
     return f'<div class="matrix"><table><tr><th></th>{head}</tr>{"".join(lines)}</table></div>'
@@ -214,9 +211,7 @@ def _meter_lines(records: Sequence[Record], key: str) -> dict[str, list[tuple[fl
 
 def _hands(records: Sequence[Record]) -> list[Mark]:
     skip = {"site"}
-    return [
-        Mark(r["t"], f"{r['kind']} {r['subject']}") for r in records if r["witness"] == "rig" and r["kind"] not in skip
-    ]
+    return [Mark(r["t"], f"{r['kind']} {r['subject']}") for r in records if r["witness"] == "rig" and r["kind"] not in skip]
 
 
 def _caps(records: Sequence[Record], circuit: str, first: float | None) -> list[tuple[float, float]]:

@@ -12,7 +12,15 @@ from chargekit.lab.assemble import Lab
 from chargekit.model.calendar import Calendar
 from chargekit.wire import Unreadable, codec
 from chargekit.wire.messages import (
-    AuthorizeAsked, Booted, ChargingStateChanged, Fact, Metered, Status, StatusChanged, TokenAnswer, TransactionEnded,
+    AuthorizeAsked,
+    Booted,
+    ChargingStateChanged,
+    Fact,
+    Metered,
+    Status,
+    StatusChanged,
+    TokenAnswer,
+    TransactionEnded,
     TransactionStarted,
 )  # fmt: skip
 from chargekit.world.history import Record
@@ -92,9 +100,9 @@ class Witnessed:
 
     def take(self, record: Record) -> None:
         """Fold one record in, then see who waited for it."""
-        self.last_seq = record.seq
         if record.witness == "truth":
             return
+        self.last_seq = record.seq
         if record.witness == "meter":
             self._meter(record)
         elif record.witness == "wire":

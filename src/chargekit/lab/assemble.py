@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 from chargekit.controller.csms import Controller
@@ -15,17 +17,19 @@ from chargekit.emulator.station import Station
 from chargekit.lab.instruments import Instruments
 from chargekit.lab.links import MemoryLink, MemoryMeter
 from chargekit.lab.loop import PacedLoop, SocketLoop, make_loop
-from chargekit.lab.rig import BENCH_HANDS, CSMS_HANDS, LEVERS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS, LocalRig
+from chargekit.lab.rig import BENCH_HANDS, CSMS_HANDS, LEVERS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS, JointRig, LocalRig
 from chargekit.lab.sitefile import SiteBundle
 from chargekit.lab.tap import WireTap
 from chargekit.model.points import Defect, with_defects
-from chargekit.model.site import MeterPoint, Site
+from chargekit.model.site import Site
 from chargekit.world.driver import World
 from chargekit.world.history import History
 
 T = TypeVar("T")
 Transport = Literal["memory", "sockets"]
 CSMS, PLANT, BENCH = "csms", "plant", "bench"
+PRESENTS_S = 10.0
+"""Between plugging in and presenting a token."""
 
 
 @dataclass(slots=True)
@@ -33,7 +37,8 @@ class Plan:
     """How a lab is to be built. `stations` None: all. `meter_every_s` for the bench's own readings.
 
     `csms_url`: the stations dial an outside controller. `listen`: (host, port) where outside stations connect; then nothing is
-    emulated. `meters_at`: where outside meters are read.
+    emulated. `meters_at`: where outside meters are read. `serve_meters`, `serve_rig`: where others read ours, and lend a hand here;
+    `rigs_at`: where others lend us theirs. With anybody outside the clock starts at the present, not at the site's epoch.
     """
 
     seed: str = "1"
@@ -52,40 +57,61 @@ class Plan:
     listen: tuple[str, int] | None = None
     meters_at: tuple[str, int] | None = None
     serve_meters: tuple[str, int] | None = None
+    serve_rig: tuple[str, int] | None = None
+    rigs_at: tuple[tuple[str, int], ...] = ()
+    compression: bool = False
     keep: bool = True
     start_spread_s: float = 0.0
+
+    @property
+    def outside(self) -> bool:
+        """Is anybody on the other end of a wire who is not of this process?"""
+        return self.csms_url is not None or self.listen is not None
+
+    @property
+    def sockets(self) -> bool:
+        return self.transport == "sockets" or self.outside
 
 
 class Lab:
     """A built site. `run` a coroutine on its loop; `close` when done."""
 
     def __init__(self, bundle: SiteBundle, plan: Plan) -> None:
+        if plan.csms_url is not None and plan.listen is not None:
+            raise ValueError("a lab plays the stations or the controller to somebody outside, not both")
         self.bundle, self.plan = bundle, plan
         self.site: Site = bundle.site
-        self.calendar = bundle.site.calendar
+        if plan.outside:
+            start = datetime.now(UTC).replace(microsecond=0)
+            self.site = replace(bundle.site, calendar=replace(bundle.site.calendar, epoch=start))
+        self.calendar = self.site.calendar
         self.history = History(keep=plan.keep)
         self.world = World(self.history, plant=PLANT)
-        self.loop: PacedLoop | SocketLoop = make_loop(self.world, plan.rate, sockets=plan.transport == "sockets")
+        self.loop: PacedLoop | SocketLoop = make_loop(self.world, plan.rate, sockets=plan.sockets)
         self.links: dict[str, Any] = {}
-        self.lines: dict[str, MemoryMeter] = {}
+        self.lines: dict[str, Any] = {}
         self.plant: Plant | None = None
         self.controller: Controller | None = None
         self.shells: list[Any] = []
+        self.listening: dict[str, Any] = {}
+        self._started: list[Any] = []
         names = plan.stations if plan.stations is not None else tuple(s.id for s in self.site.stations)
         self.stations = tuple(names)
-        self.meters = tuple(m for m in self.site.meters if m.station is None or m.station in names)
-        emulated = plan.listen is None
-        if emulated:
+        readable = plan.listen is None or plan.meters_at is not None
+        self.meters = tuple(m for m in self.site.meters if (m.station is None or m.station in names) and (readable or m.port))
+        if plan.listen is None:
             self._fleet()
         if plan.csms_url is None:
             self._csms()
-        if plan.transport == "memory":
-            self._memory()
-        else:
+        if plan.sockets:
             self._sockets()
-        if self.meters and (emulated or plan.meters_at is not None):
+        else:
+            self._memory()
+        if self.meters:
             self.world.add(BENCH, Instruments(self.meters, plan.meter_every_s))
-        self.rig = LocalRig(self.world, self.links, self.lines, self._hands())
+        self.rig = JointRig(LocalRig(self.world, self.links, self._hands()), [])
+        if plan.sockets:
+            self._rigs()
 
     def rng(self, name: str) -> random.Random:
         """One generator per name, from the seed."""
@@ -94,7 +120,9 @@ class Lab:
     def _hands(self) -> frozenset[str]:
         can: frozenset[str] = frozenset()
         if self.plan.listen is None:
-            can |= VEHICLE_HANDS | STATION_HANDS | BENCH_HANDS | LINK_HANDS
+            can |= VEHICLE_HANDS | STATION_HANDS | BENCH_HANDS
+        if self.links:
+            can |= LINK_HANDS
         if self.controller is not None:
             can |= CSMS_HANDS | (LEVERS if self.plan.operate else frozenset())
         return can
@@ -121,12 +149,11 @@ class Lab:
         offset = plan.clock_offset_s.get(name, 0.0)
         spread = self.rng(f"{name}/start").random() * plan.start_spread_s
 
-        def build(saved: Mapping[str, Any], start_s: float | None = None) -> Station:
+        def powered(saved: Mapping[str, Any], start: float) -> Station:
             rng = self.rng(f"{name}/{saved.get('boots', 0)}")
-            start = self.world.now if start_s is None else start_s
             return make(spec, taps, self.calendar, rng, saved, clock_offset_s=offset, keeps_clock=plan.keeps_clock, start_s=start)
 
-        self.world.add(name, build({}, spread), build)
+        self.world.add(name, powered({}, spread), lambda saved: powered(saved, self.world.now))
 
     def _csms(self) -> None:
         controller = Controller(self.site, self.calendar, self.rng(CSMS))
@@ -156,28 +183,64 @@ class Lab:
 
         plug_in(self)
 
+    def _rigs(self) -> None:
+        from chargekit.lab.shells import plug_in_rigs
+
+        plug_in_rigs(self)
+
     # --- running ------------------------------------------------------------------------------------------------
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` on the lab's loop, in its time."""
+        """Run `work` on the lab's loop, in its time, once what listens or connects is there. A machine's error is raised here."""
         return self.loop.carry_out(self._with_shells(work))
 
-    async def _with_shells(self, work: Coroutine[Any, Any, T]) -> T:
+    async def start(self) -> None:
+        """Start what listens or connects, once; `run` does it too. OSError when an address can't be had."""
         for shell in self.shells:
-            await shell.start()
+            if shell not in self._started:
+                self._started.append(shell)
+                await shell.start()
+
+    async def _with_shells(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            await self.start()
+        except BaseException:
+            work.close()
+            raise
         return await work
+
+    def address(self, what: str) -> tuple[str, int]:
+        """Where `csms`, `meters` or `rig` listens, once started. KeyError if it does not."""
+        host, port = self.listening[what].address
+        return host, port
+
+    async def stand(self, seconds: float | None = None) -> None:
+        """Stay up for so many site seconds, or until interrupted."""
+        await asyncio.sleep(seconds if seconds is not None else math.inf)
+
+    def play_arrivals(self) -> None:
+        """Let the site file's vehicles come, present their tokens, and leave."""
+        for one in self.site.arrivals:
+            if one.station in self.stations:
+                where = {"station": one.station, "evse": one.evse}
+                plug = {**where, "vehicle": one.vehicle, "soc_percent": one.soc_percent}
+                self._later(one.at, PLANT, "plug", plug)
+                self._later(one.at + PRESENTS_S, one.station, "present", {"token": one.token, "evse": one.evse})
+                if one.leaves is not None:
+                    self._later(one.leaves, one.station, "press_stop", {"evse": one.evse})
+                    self._later(one.leaves + PRESENTS_S, PLANT, "unplug", where)
+
+    def _later(self, at: float, to: str, verb: str, args: dict[str, Any]) -> None:
+        self.world.call(at, lambda: self.rig.act(to, verb, args))
 
     def close(self) -> None:
         """Close shells and loop."""
         if self.loop.is_closed():
             return
-        for shell in reversed(self.shells):
+        self.loop.halted = True
+        for shell in reversed(self._started):
             self.loop.run_until_complete(shell.stop())
-        self.loop.close()
-
-
-def circuit_meters(meters: Iterable[MeterPoint]) -> Sequence[MeterPoint]:
-    return [m for m in meters if m.circuit is not None]
+        self.loop.wind_up()
 
 
 def build(bundle: SiteBundle, plan: Plan | None = None) -> Lab:

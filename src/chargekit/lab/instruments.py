@@ -11,36 +11,41 @@ from chargekit.world.events import Effect, Event, Note, Poll, Wake, Words
 
 
 class Instruments:
-    """Polls meters each `every_s` seconds on a grid; notes a `sample`, or `silent` once when a meter stops answering."""
+    """Polls meters each `every_s` seconds on a grid; notes a `sample`, or `silent` once when a meter stops answering.
+
+    A meter is asked again once its last reading is complete: a slow one shows fewer readings, not torn ones.
+    """
 
     def __init__(self, meters: Sequence[MeterPoint], every_s: float = 1.0) -> None:
         self.every_s = every_s
         self.due: float | None = 0.0 if meters else None
         self._maps = {m.id: register_map(m.model) for m in meters}
         self._blocks = {m.id: self._maps[m.id].blocks(m.unit) for m in meters}
-        self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
+        self._replies: dict[str, dict[Block, tuple[int, ...] | None]] = {}
         self._silent: set[str] = set()
 
     def on(self, event: Event, now: float) -> Sequence[Effect]:
         if isinstance(event, Wake):
             self.due = (int(now / self.every_s + 1e-9) + 1) * self.every_s
-            self._replies = {}
-            return [Poll(meter, block) for meter, blocks in self._blocks.items() for block in blocks]
-        if not isinstance(event, Words) or event.peer not in self._blocks:
+            free = [meter for meter in self._blocks if meter not in self._replies]
+            self._replies |= {meter: {} for meter in free}
+            return [Poll(meter, block) for meter in free for block in self._blocks[meter]]
+        if not isinstance(event, Words) or event.peer not in self._replies:
             return ()
         return self._heard(event, now)
 
     def _heard(self, event: Words, now: float) -> Sequence[Effect]:
         meter = event.peer
-        if event.words is None:
-            return self._quiet(meter)
-        got = self._replies.setdefault(meter, {})
+        got = self._replies[meter]
         got[event.block] = event.words
         if len(got) < len(self._blocks[meter]):
             return ()
         del self._replies[meter]
+        whole = {block: words for block, words in got.items() if words is not None}
+        if len(whole) < len(got):
+            return self._quiet(meter)
         try:
-            sample = self._maps[meter].decode(got, now)
+            sample = self._maps[meter].decode(whole, now)
         except ValueError:
             return self._quiet(meter)
         self._silent.discard(meter)

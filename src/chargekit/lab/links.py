@@ -17,13 +17,19 @@ METER_TIMEOUT_S = 1.0
 
 
 class MemoryLink:
-    """A station's link to its CSMS. Frames keep their order; latency is drawn from the link's own generator."""
+    """A station's link to its CSMS. Frames keep their order; latency is drawn from the link's own generator.
+
+    Faults: `cut` and `mend`; `half_open`, where frames vanish and nobody notices; `delay_s` on top of latency; `loss`, the share of
+    frames that never arrive (TCP would not do that; a property test wants it).
+    """
 
     def __init__(self, world: World, station: str, csms: str, version: str, rng: random.Random, tap: WireTap) -> None:
         self.world, self.station, self.csms, self.version, self.rng, self.tap = world, station, csms, version, rng, tap
         self.up = True
         self.half_open = False
+        self.delay_s = self.loss = 0.0
         self.life = 0
+        self._dialled = 0
         self.station_open = self.csms_open = False
         self._arrive = {"up": 0.0, "down": 0.0}
         world.connect(station, csms, _End(self, "up"))
@@ -34,7 +40,7 @@ class MemoryLink:
     def cut(self) -> None:
         """The network goes: both ends lose the connection, and dialling fails until `mend`."""
         self.up = False
-        self._drop(self.world.now, self.world.now)
+        self._drop()
 
     def mend(self) -> None:
         self.up, self.half_open = True, False
@@ -46,19 +52,19 @@ class MemoryLink:
             self.world.post(self.station, Closed(self.csms, 1006, "no route"), now + DIAL_TIMEOUT_S)
             return
         self.life += 1
-        life = self.life
+        life = self._dialled = self.life
         self.world.call(now + self._latency() * 3, lambda: self._open(life))
 
     def _open(self, life: int) -> None:
-        if life != self.life or self.station not in self.world.machines:
+        if life != self._dialled or self.station not in self.world.machines:
             return
+        self._dialled = 0
         now = self.world.now
-        if not self.up:
+        if not self.up or life != self.life:
             self.world.post(self.station, Closed(self.csms, 1006, "no route"), now)
             return
         if self.csms_open:
-            self.tap.closed(now, 1006, "replaced")
-            self.world.post(self.csms, Closed(self.station, 1006, "replaced"), now)
+            self._csms_closes(1006, "replaced")
         self.station_open = self.csms_open = True
         self._arrive = {"up": now, "down": now}
         self.tap.opened(now, self.version)
@@ -73,6 +79,8 @@ class MemoryLink:
         life = self.life
         if way == "down":
             self.tap.frame(now, way, text)
+        if self.loss and self.rng.random() < self.loss:
+            return
         self.world.call(at, lambda: self._deliver(way, text, life))
 
     def _deliver(self, way: Direction, text: str, life: int) -> None:
@@ -85,28 +93,41 @@ class MemoryLink:
             self.world.post(self.station, Frame(self.csms, text))
 
     def hangup(self, way: Direction, code: int, reason: str, now: float) -> None:
+        """This end closes now, the far end once everything sent before has arrived."""
         later = max(now + self._latency(), self._arrive[way])
-        self._drop(now if way == "up" else later, now if way == "down" else later, code, reason)
+        life = self.life
+        if way == "up" and self.station_open:
+            self.station_open = False
+            self.world.post(self.station, Closed(self.csms, code, reason), now)
+        elif way == "down" and self.csms_open:
+            self._csms_closes(code, reason)
+        else:
+            return
+        self.world.call(later, lambda: self._drop(code, reason) if life == self.life else None)
 
     def lost_power(self, now: float) -> None:
         """The station is dark: its own end is gone at once, the CSMS notices later."""
         self.station_open = False
+        self._dialled = 0
         life = self.life
-        self.world.call(now + DETECT_S, lambda: self._drop(self.world.now, self.world.now) if life == self.life else None)
+        self.world.call(now + DETECT_S, lambda: self._drop() if life == self.life else None)
 
-    def _drop(self, station_at: float, csms_at: float, code: int = 1006, reason: str = "") -> None:
+    def _drop(self, code: int = 1006, reason: str = "") -> None:
         self.life += 1
         if self.station_open:
             self.station_open = False
-            self.world.post(self.station, Closed(self.csms, code, reason), station_at)
+            self.world.post(self.station, Closed(self.csms, code, reason))
         if self.csms_open:
-            self.csms_open = False
-            self.tap.closed(self.world.now, code, reason)
-            self.world.post(self.csms, Closed(self.station, code, reason), csms_at)
+            self._csms_closes(code, reason)
+
+    def _csms_closes(self, code: int, reason: str) -> None:
+        self.csms_open = False
+        self.tap.closed(self.world.now, code, reason)
+        self.world.post(self.csms, Closed(self.station, code, reason))
 
     def _latency(self) -> float:
         low, high = LATENCY_S
-        return low + (high - low) * self.rng.random()
+        return low + (high - low) * self.rng.random() + self.delay_s
 
 
 class _End:

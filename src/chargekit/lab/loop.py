@@ -11,6 +11,7 @@ import math
 import selectors
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from chargekit.world.driver import World
@@ -23,17 +24,47 @@ class Deadlock(RuntimeError):
 
 
 class _Fatal:
-    """Collects the first error of any callback and stops the loop."""
+    """Collects the first error of any callback and stops the loop. `halted`: the World stands still, only tasks run out."""
 
     fatal: BaseException | None = None
+    halted = False
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) or self.halted:
+            # A peer's connection that broke is no error of ours; neither is what closing leaves behind.
+            return
+        self.fail(error or RuntimeError(str(context.get("message"))))
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with this error: for places where a library would swallow it."""
         if self.fatal is None:
-            self.fatal = context.get("exception") or RuntimeError(str(context.get("message")))
+            self.fatal = error
         self.stop()  # type: ignore[attr-defined]
+
+    def wind_up(self) -> None:
+        """Stop the World, cancel whatever still runs, close the loop. A cancel may be swallowed, so more than once."""
+        loop: Any = self
+        if loop.is_closed():
+            return
+        self.halted = True
+        for _ in range(5):
+            tasks = [t for t in asyncio.all_tasks(loop) if not t.done()]
+            if not tasks:
+                break
+            for task in sorted(tasks, key=lambda t: t.get_name()):
+                task.cancel()
+            with suppress(Deadlock):
+                loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+    def begin(self) -> None:
+        """Time starts, if it has not."""
 
     def carry_out(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end; an error of a callback, or of the World, is raised here, once."""
+        self.begin()
         try:
             result = self.run_until_complete(work)  # type: ignore[attr-defined]
         except BaseException:
@@ -54,20 +85,17 @@ class _Jump:
         self.loop = loop
 
     def select(self, timeout: float | None) -> list[Any]:
-        loop = self.loop
-        if timeout is not None and timeout <= 0 and loop._ready:
+        loop, world = self.loop, self.loop.world
+        if loop.halted:
+            if not loop._ready:
+                raise Deadlock("a task that was cancelled waits on")
             return []
-        scheduled = loop._scheduled
-        while scheduled and scheduled[0]._cancelled:
-            loop._timer_cancelled_count -= 1
-            timer = asyncio.base_events.heapq.heappop(scheduled)  # type: ignore[attr-defined]
-            timer._scheduled = False
-        target = scheduled[0]._when if scheduled else math.inf
-        world = loop.world
         while not loop._ready:
+            # Whatever the World does may set or cancel timers: look again each time.
+            timers = loop._scheduled
+            target = timers[0]._when if timers else math.inf
             following = world.next()
             if following <= target and following != math.inf:
-                world.now = max(world.now, following)
                 world.step()
             elif target == math.inf:
                 raise Deadlock("everything waits, and no machine and no timer is left to go on")
@@ -82,6 +110,9 @@ class _Jump:
 
 class PacedLoop(_Fatal, asyncio.BaseEventLoop):
     """Virtual time: nothing waits, everything happens at its own instant."""
+
+    _ready: Any
+    _scheduled: Any
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -110,7 +141,7 @@ class PacedLoop(_Fatal, asyncio.BaseEventLoop):
     async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
         raise self._no("create_connection")
 
-    def run_in_executor(self, *args: Any, **kwargs: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         raise self._no("run_in_executor")
 
 
@@ -127,9 +158,13 @@ class _Scaled:
     def select(self, timeout: float | None = None) -> Any:
         loop = self.loop
         loop.catch_up()
+        wait = math.inf if timeout is None else timeout
         if loop._ready:
-            timeout = 0
-        wait = min(math.inf if timeout is None else timeout, loop.world.next() - loop.time())
+            wait = 0.0
+        elif not loop.halted:
+            # What the World just did may have set a timer.
+            timer = loop._scheduled[0]._when if loop._scheduled else math.inf
+            wait = min(wait, min(timer, loop.world.next()) - loop.time())
         found = self.inner.select(None if wait == math.inf else max(0.0, wait) / loop.rate)
         loop.catch_up()
         return found
@@ -138,22 +173,27 @@ class _Scaled:
 class SocketLoop(_Fatal, asyncio.SelectorEventLoop):
     """`rate` times real time, with real sockets."""
 
+    _ready: Any
+    _scheduled: Any
+
     def __init__(self, world: World, rate: float) -> None:
         self.world, self.rate = world, rate
         self._began: float | None = None
         super().__init__(_Scaled(self))  # type: ignore[arg-type]
         self._clock_resolution = 1e-6
 
-    def time(self) -> float:
-        """Scaled seconds since the loop first looked at the clock; the World starts with it."""
-        clock = time.monotonic()
+    def begin(self) -> None:
         if self._began is None:
-            self._began = clock - self.world.now / self.rate
-        return (clock - self._began) * self.rate
+            self._began = time.monotonic() - self.world.now / self.rate
+
+    def time(self) -> float:
+        """Scaled seconds; the clock starts with the first run."""
+        return self.world.now if self._began is None else (time.monotonic() - self._began) * self.rate
 
     def catch_up(self) -> None:
         """Bring the World to now."""
-        self.world.run_until(max(self.world.now, self.time()))
+        if not self.halted and self._began is not None:
+            self.world.run_until(max(self.world.now, self.time()))
 
 
 def make_loop(world: World, rate: float = math.inf, *, sockets: bool = False) -> PacedLoop | SocketLoop:

@@ -11,6 +11,7 @@ import orjson
 
 from chargekit.world.history import History, Record
 
+MOST_SHOWN = 2000
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
 
 
@@ -23,8 +24,15 @@ def line_of(record: Record) -> bytes:
     try:
         return orjson.dumps(data, option=_OPTIONS)
     except TypeError:
-        data["body"] = {"unwritable": repr(record.body)[:2000].encode("utf-8", "replace").decode()}
-        return orjson.dumps(data, option=_OPTIONS)
+        try:
+            text = repr(record.body)[:MOST_SHOWN]
+        except RecursionError:
+            text = "nested too deeply"
+        inert = {
+            "kind": record.kind.encode("utf-8", "replace").decode(),
+            "body": {"unwritable": text.encode("utf-8", "replace").decode()},
+        }
+        return orjson.dumps({**data, **inert}, option=_OPTIONS)
 
 
 class Recorder:
@@ -40,8 +48,12 @@ class Recorder:
 
     def end(self, result: Mapping[str, Any]) -> None:
         """The last line: the file is complete. `result` is what the judge found."""
-        self._stop()
         os.write(self._file, orjson.dumps({"end": result}, option=_OPTIONS))
+        self.close()
+
+    def close(self) -> None:
+        """Stop recording; without `end`, the file counts as cut short."""
+        self._stop()
         os.close(self._file)
 
 

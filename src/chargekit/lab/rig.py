@@ -1,11 +1,10 @@
-"""Rigs: hands on chargers and vehicles, levers on a controller. The emulated one acts on the World of this process."""
+"""Rigs: hands on chargers and vehicles, levers on a controller. `LocalRig` acts on the World of this process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from chargekit.lab.links import MemoryLink, MemoryMeter
 from chargekit.world.driver import World
 from chargekit.world.events import Hand
 
@@ -17,10 +16,18 @@ LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class"
 CSMS_HANDS = frozenset({"command", "authorise"})
 
 
-class Rig(Protocol):
-    """Somebody's or something's hands. `can` names the verbs; `do` raises LookupError for one it can't."""
+class Link(Protocol):
+    """What a rig can do to a link."""
 
-    can: frozenset[str]
+    def cut(self) -> None: ...
+    def mend(self) -> None: ...
+
+
+class Rig(Protocol):
+    """Somebody's or something's hands. `can` names the verbs; `do` raises LookupError, which says why, for one it can't."""
+
+    @property
+    def can(self) -> frozenset[str]: ...
 
     async def do(self, to: str, verb: str, args: Mapping[str, Any]) -> None: ...
 
@@ -28,10 +35,8 @@ class Rig(Protocol):
 class LocalRig:
     """Hands on the machines of this process's World. Every hand is recorded, by witness `rig`, before it acts."""
 
-    def __init__(
-        self, world: World, links: Mapping[str, MemoryLink | Any], meters: Mapping[str, MemoryMeter], can: frozenset[str]
-    ) -> None:
-        self.world, self.links, self.meters, self.can = world, links, meters, can
+    def __init__(self, world: World, links: Mapping[str, Link], can: frozenset[str]) -> None:
+        self.world, self.links, self.can = world, links, can
 
     async def do(self, to: str, verb: str, args: Mapping[str, Any]) -> None:
         self.act(to, verb, args)
@@ -52,3 +57,26 @@ class LocalRig:
                 self.links[to].mend()
             case _:
                 self.world.post(to, Hand(verb, args))
+
+
+class JointRig:
+    """The hands of this process first, those of others for what is left."""
+
+    def __init__(self, local: LocalRig, others: list[Rig]) -> None:
+        self.local, self.others = local, others
+
+    @property
+    def can(self) -> frozenset[str]:
+        return self.local.can.union(*(rig.can for rig in self.others))
+
+    async def do(self, to: str, verb: str, args: Mapping[str, Any]) -> None:
+        if verb not in self.local.can:
+            for rig in self.others:
+                if verb in rig.can:
+                    await rig.do(to, verb, args)
+                    return
+        self.local.act(to, verb, args)
+
+    def act(self, to: str, verb: str, args: Mapping[str, Any]) -> None:
+        """A hand of this process, at once."""
+        self.local.act(to, verb, args)

@@ -16,7 +16,16 @@ from chargekit.lab.yamlfile import load
 from chargekit.model.calendar import Calendar
 from chargekit.model.located import BadInput, Located, nearest
 from chargekit.model.site import (
-    OCPP_VERSIONS, Arrival, ChargingStation, Circuit, Connector, Evse, MeterPoint, OcppVersion, Site, StationModel,
+    OCPP_VERSIONS,
+    Arrival,
+    ChargingStation,
+    Circuit,
+    Connector,
+    Evse,
+    MeterPoint,
+    OcppVersion,
+    Site,
+    StationModel,
 )  # fmt: skip
 from chargekit.model.vehicle import Vehicle
 from chargekit.model.vehicle_file import parse_vehicle
@@ -183,7 +192,9 @@ def _stations(node: Located, circuits: dict[str, Circuit]) -> Iterator[ChargingS
         rig = one.text("rig", "emulated" if link == "emulated" else "none")
         for name in spread(one.text("id"), one.need("id")):
             if not NAME.match(name):
-                raise BadInput(one.need("id").source, f"a station can't be named {name!r}", "letters, digits, dot, dash; at most 48")
+                raise BadInput(
+                    one.need("id").source, f"a station can't be named {name!r}", "letters, digits, dot, dash; at most 48"
+                )
             if name in seen:
                 raise BadInput(one.source, f"station {name!r} is named twice", f"first at {seen[name].source}")
             seen[name] = one
@@ -281,7 +292,8 @@ def _model(node: Located) -> StationModel:
         tuple(_evse(one) for one in node.list("evses")),
         frozenset(one.as_text() for one in node.list("capabilities")),
         node.number("settle_s", "s", base.settle_s, least=0), node.number("power_up_s", "s", base.power_up_s, least=0),
-        node.number("pilot_latency_s", "s", base.pilot_latency_s, least=0), node.number("contactor_s", "s", base.contactor_s, least=0),
+        node.number("pilot_latency_s", "s", base.pilot_latency_s, least=0),
+        node.number("contactor_s", "s", base.contactor_s, least=0),
         node.number("standby_w", "W", base.standby_w, least=0), node.number("voltage_v", "V", base.voltage_v, least=100, most=500),
         "reject" if node.one_of("below_min", ("pause", "reject"), "pause") == "reject" else "pause",
         tuple(one.as_text() for one in node.list("rate_units")) or base.rate_units,

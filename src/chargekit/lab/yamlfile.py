@@ -43,7 +43,11 @@ def load(path: Path) -> Located:
 
 def parse(text: str, name: str) -> Located:
     """The tree of a YAML text; `name` stands in complaints."""
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise BadInput(Source(name, line), f"no YAML: {str(error).splitlines()[0]}") from None
     try:
         node = loader.get_single_node()
         if node is None:
@@ -86,6 +90,6 @@ class _Builder:
         if not str(node.tag).startswith("tag:yaml.org,2002:") or str(node.tag).startswith("tag:yaml.org,2002:python"):
             raise BadInput(source, f"tag {node.tag} is not allowed")
         try:
-            return Located(self.loader.construct_object(node), source)  # type: ignore[no-untyped-call]
+            return Located(self.loader.construct_object(node), source)
         except ValueError as error:
             raise BadInput(source, f"value can't be read: {error}") from None

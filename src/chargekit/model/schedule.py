@@ -123,12 +123,7 @@ class ProfileStore:
     @staticmethod
     def _malformed(profile: ChargingProfile) -> str:
         starts = [p.start_s for p in profile.periods]
-        if (
-            not starts
-            or len(starts) > PERIODS
-            or starts[0] != 0
-            or any(b <= a for a, b in zip(starts, starts[1:], strict=False))
-        ):
+        if not starts or len(starts) > PERIODS or starts[0] != 0 or any(b <= a for a, b in zip(starts, starts[1:], strict=False)):
             return "InvalidSchedule"  # K01.FR.31, K01.FR.35
         if any(not math.isfinite(p.limit) or p.limit < 0 for p in profile.periods):
             return "InvalidSchedule"
@@ -147,11 +142,7 @@ class ProfileStore:
             for one in self.installed
             if not (
                 one.profile.id == profile.id
-                or (
-                    one.evse == evse
-                    and one.profile.purpose is profile.purpose
-                    and one.profile.stack_level == profile.stack_level
-                )
+                or (one.evse == evse and one.profile.purpose is profile.purpose and one.profile.stack_level == profile.stack_level)
             )
         ]
         self.installed.append(Installed(evse, profile))

@@ -217,5 +217,7 @@ def _lint(rules: Rulebook, site: Site) -> None:
             if evses * what.value > limit.limit_a + 1e-9:
                 total = f"{evses} × {what.value:g} A = {evses * what.value:g} A"
                 raise BadInput(
-                    what.source, f"{total} is over the {limit.limit_a:g} A of {limit.circuit} ({limit.source})", "lower it, or raise the limit"
+                    what.source,
+                    f"{total} is over the {limit.limit_a:g} A of {limit.circuit} ({limit.source})",
+                    "lower it, or raise the limit",
                 )

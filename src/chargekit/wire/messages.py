@@ -121,7 +121,9 @@ class Other:
     payload: dict[str, object]
 
 
-Fact = Booted | Alive | StatusChanged | AuthorizeAsked | TransactionStarted | Metered | ChargingStateChanged | TransactionEnded | Other
+Fact = (
+    Booted | Alive | StatusChanged | AuthorizeAsked | TransactionStarted | Metered | ChargingStateChanged | TransactionEnded | Other
+)
 
 
 # --- answers of the CSMS to facts -------------------------------------------------------------------------------
@@ -246,7 +248,18 @@ class OtherCommand:
 
 
 Command = (
-    SetProfile | ClearProfile | GetComposite | RemoteStart | RemoteStop | Reset | Trigger | SetAvailability | GetKeys | SetKey | Unlock | OtherCommand
+    SetProfile
+    | ClearProfile
+    | GetComposite
+    | RemoteStart
+    | RemoteStop
+    | Reset
+    | Trigger
+    | SetAvailability
+    | GetKeys
+    | SetKey
+    | Unlock
+    | OtherCommand
 )
 
 

@@ -59,9 +59,7 @@ def tx_number(tx: str) -> int:
 
 def write_period(period: Period) -> Payload:
     """A schedule period: whole seconds and a limit with one decimal, both rounded down."""
-    return no_nones(
-        startPeriod=seconds(period.start_s), limit=limit_down(period.limit), numberPhases=period.number_phases
-    )
+    return no_nones(startPeriod=seconds(period.start_s), limit=limit_down(period.limit), numberPhases=period.number_phases)
 
 
 def read_periods(schedule: Payload) -> tuple[Period, ...]:

@@ -134,9 +134,7 @@ def _sample(row: Payload, cal: Calendar) -> MeterSample:
     power = _total(found, POWER)
     if power != power and _lines_given(found, CURRENT) and _lines_given(found, VOLTAGE):
         power = sum(a * v for a, v in zip(current, voltage, strict=True))
-    return MeterSample(
-        moment(row, "timestamp", cal), current, voltage, power, _total(found, ENERGY), found.get((SOC, ""))
-    )
+    return MeterSample(moment(row, "timestamp", cal), current, voltage, power, _total(found, ENERGY), found.get((SOC, "")))
 
 
 def _figures(row: Payload) -> Found:
@@ -161,9 +159,7 @@ def _scaled(each: Payload, measurand: str) -> float:
     units = _UNITS[measurand]
     measure = opt_table(each, "unitOfMeasure") or each
     unit = opt_text(measure, "unit")
-    scale = (
-        1.0 if unit is None else units.get(unit) or {k.lower(): v for k, v in reversed(units.items())}.get(unit.lower())
-    )
+    scale = 1.0 if unit is None else units.get(unit) or {k.lower(): v for k, v in reversed(units.items())}.get(unit.lower())
     if scale is None:
         raise Unreadable("property", f"unit: {shown(unit)} does not measure {measurand}")
     power = opt_whole(measure, "multiplier") or 0

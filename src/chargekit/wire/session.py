@@ -210,9 +210,7 @@ class Session:
         if ident in self._asked:
             return self._repeated(ident, action)
         if action not in self._known:
-            return self._turn_down(
-                ident, action, "NotImplemented", f"{action[:60]} is not an action of OCPP {self.version}"
-            )
+            return self._turn_down(ident, action, "NotImplemented", f"{action[:60]} is not an action of OCPP {self.version}")
         if self._supported is not None and action not in self._supported:
             return self._turn_down(ident, action, "NotSupported", f"{action} is not supported")
         if not isinstance(payload, dict):
@@ -294,16 +292,10 @@ class Session:
             self._error(ident, "GenericError" if self.version == "1.6" else "RpcFrameworkError", "message id in use")
         return [self._strange(ident, action, "the message id of a call still being handled", "4.2.3")]
 
-    def _turn_down(
-        self, ident: str, action: str, code: str, why: str, problems: tuple[Problem, ...] = ()
-    ) -> list[Happening]:
+    def _turn_down(self, ident: str, action: str, code: str, why: str, problems: tuple[Problem, ...] = ()) -> list[Happening]:
         spelled = CODES[self.version].get(code, code)
         self._error(ident, spelled, why)
-        return [
-            Strange(
-                ident[:_LONGEST_ECHO], action[:60], f"refused with {spelled}: {why}", f"{self._clause} §4.2.3", problems
-            )
-        ]
+        return [Strange(ident[:_LONGEST_ECHO], action[:60], f"refused with {spelled}: {why}", f"{self._clause} §4.2.3", problems)]
 
     def _strange(self, ident: str, action: str, why: str, section: str) -> Strange:
         return Strange(ident[:_LONGEST_ECHO], action[:60], why, f"{self._clause} §{section}")

@@ -255,9 +255,7 @@ def write_answer(fact: Fact, answer: Answer, cal: Calendar, payload: Payload | N
 
 def read_answer(action: str, payload: Payload, cal: Calendar) -> Answer:
     if action == "BootNotification":
-        return BootAnswer(
-            one_of(payload, "status", _BOOTS), moment(payload, "currentTime", cal), whole(payload, "interval")
-        )
+        return BootAnswer(one_of(payload, "status", _BOOTS), moment(payload, "currentTime", cal), whole(payload, "interval"))
     if action == "Heartbeat":
         return AliveAnswer(moment(payload, "currentTime", cal))
     if action == "Authorize":
@@ -417,9 +415,7 @@ def read_reply(command: Command, payload: Payload, cal: Calendar) -> CommandRepl
         names = tuple(str(name) for name in unknown) if isinstance(unknown, list) else ()
         return KeysReply({text(row, "key"): opt_text(row, "value") or "" for row in found}, names)
     if not isinstance(command, GetComposite):
-        return Reply(
-            opt_text(payload, "status") or "" if isinstance(command, OtherCommand) else text(payload, "status")
-        )
+        return Reply(opt_text(payload, "status") or "" if isinstance(command, OtherCommand) else text(payload, "status"))
     status, schedule = text(payload, "status"), opt_table(payload, "chargingSchedule")
     start = opt_moment(payload, "scheduleStart", cal)
     if schedule is None:

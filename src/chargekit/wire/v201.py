@@ -205,9 +205,7 @@ def write_answer(fact: Fact, answer: Answer, cal: Calendar, payload: Payload | N
 
 def read_answer(action: str, payload: Payload, cal: Calendar) -> Answer:
     if action == "BootNotification":
-        return BootAnswer(
-            one_of(payload, "status", _BOOTS), moment(payload, "currentTime", cal), whole(payload, "interval")
-        )
+        return BootAnswer(one_of(payload, "status", _BOOTS), moment(payload, "currentTime", cal), whole(payload, "interval"))
     if action == "Heartbeat":
         return AliveAnswer(moment(payload, "currentTime", cal))
     if action == "Authorize":
@@ -234,9 +232,7 @@ def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
                 chargingProfileId=command.id, chargingProfileCriteria=criteria or None if command.id is None else None
             )
         case GetComposite():
-            return "GetCompositeSchedule", no_nones(
-                evseId=command.evse, duration=command.duration_s, chargingRateUnit=command.unit
-            )
+            return "GetCompositeSchedule", no_nones(evseId=command.evse, duration=command.duration_s, chargingRateUnit=command.unit)
         case RemoteStart():
             return "RequestStartTransaction", no_nones(
                 idToken=id_token(command.token, "Central"),
@@ -318,9 +314,7 @@ _COMMANDS: Final[dict[str, Any]] = {
     "RequestStopTransaction": lambda p, cal: RemoteStop(text(p, "transactionId")),
     "Reset": _read_reset,
     "TriggerMessage": lambda p, cal: Trigger(text(p, "requestedMessage"), _read_evse(p)),
-    "ChangeAvailability": lambda p, cal: SetAvailability(
-        _read_evse(p) or 0, one_of(p, "operationalStatus", _AVAILABILITY)
-    ),
+    "ChangeAvailability": lambda p, cal: SetAvailability(_read_evse(p) or 0, one_of(p, "operationalStatus", _AVAILABILITY)),
     "GetVariables": lambda p, cal: GetKeys(tuple(_key(row) for row in rows(p, "getVariableData"))),
     "SetVariables": _read_set_key,
     "UnlockConnector": lambda p, cal: Unlock(whole(p, "evseId", 0), whole(p, "connectorId", 0)),

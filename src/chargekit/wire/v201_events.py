@@ -53,9 +53,7 @@ def write_event(fact: TransactionStarted | Metered | ChargingStateChanged | Tran
                 "transactionInfo": no_nones(transactionId=tx_id(tx), remoteStartId=fact.remote_start_id),
                 "evse": {"id": fact.evse, "connectorId": fact.connector},
                 "idToken": id_token(fact.token),
-                "meterValue": samples.write_register(
-                    fact.register_wh, fact.at, "Transaction.Begin", cal, samples.as_number
-                ),
+                "meterValue": samples.write_register(fact.register_wh, fact.at, "Transaction.Begin", cal, samples.as_number),
             }
         case Metered():
             values = samples.write(fact.samples, fact.context, cal, samples.as_number)

@@ -168,7 +168,8 @@ Effect = Dial | Hangup | Send | Poll | Load | Feed | Power | Save | Note
 class Machine(Protocol):
     """A pure machine. `due` is when it wants a Wake (None: never); a peer's input never raises."""
 
-    due: float | None
+    @property
+    def due(self) -> float | None: ...
 
     def on(self, event: Event, now: float) -> Sequence[Effect]: ...
 

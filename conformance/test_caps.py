@@ -1,0 +1,48 @@
+"""Import caps: kept, and used."""
+
+from chargekit.judge import Bench, Measured, Unclear, case
+
+REACTION_S = 30
+
+
+@case("CK-CAP-101", scope="site", covers={"site import limit", "K04.FR.05"}, area="caps", limit_s=14400)
+async def test_a_lowered_cap_is_kept_and_used(bench: Bench) -> None:
+    """With a cap of 60 % of the measured demand the grid meter shows no more than the cap, and at least 85 % of it."""
+    site = bench.site()
+    for number, charger in enumerate(site.chargers[:4]):
+        await bench.reach("Booted", charger=charger)
+        await charger.charging("compact-3ph", f"EMP-{number}", 20)
+    grid = site.meter(site.grid.name)
+    await bench.sleep(240)
+    demand_a = (await grid.fresh()).most_a
+    if demand_a < 40:
+        raise Unclear(f"only {demand_a:.1f} A of demand could be raised: a cap would prove nothing")
+    cap_a = float(round(demand_a * 0.6))
+    await site.set_cap(cap_a)
+    await grid.settles(at_most_a=cap_a, within=REACTION_S)
+    await grid.holds(at_most_a=cap_a, for_s=600)
+    delivered = (await grid.fresh()).most_a
+    bench.measure(Measured("share of the cap that is used", delivered / cap_a * 100, "%", at_least=85), [grid.last().seq])
+
+
+@case("CK-CAP-102", scope="site", covers={"feeder limit", "limits at every level"}, area="caps", limit_s=14400)
+async def test_a_feeder_and_the_import_limit_hold_under_full_demand(bench: Bench) -> None:
+    """With every outlet busy, the feeders and the grid stay within their limits, and the tightest is used."""
+    site = bench.site()
+    for number, charger in enumerate(site.chargers):
+        await bench.reach("Booted", charger=charger)
+        await charger.charging("small-22kw", f"{('RES', 'EMP', 'GST')[number % 3]}-{number}", 20)
+    limits = {limit.circuit: limit.limit_a for limit in site.rules.limits}
+    await bench.sleep(180)
+    for _ in range(20):
+        for circuit, limit_a in limits.items():
+            meter = site.meter(circuit)
+            reading = await meter.fresh()
+            bench.measure(
+                Measured(f"current of {circuit}", reading.most_a, "A", at_most=limit_a + 0.3, uncertainty=meter.uncertainty_a),
+                [reading.seq],
+            )
+        await bench.sleep(30)
+    grid = site.meter(site.grid.name)
+    share = (await grid.fresh()).most_a / limits[site.grid.name] * 100
+    bench.measure(Measured("share of the import limit that is used", share, "%", at_least=85), [grid.last().seq])

@@ -1,0 +1,231 @@
+"""One trial: a case against a subject, from a fresh lab to a result with its always-on checks."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import shlex
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from chargekit.judge.bench import Bench
+from chargekit.judge.case import Case
+from chargekit.judge.checks import About, judge_records
+from chargekit.judge.verdict import Failed, NotApplicable, NotPassed, Result, Unclear, Verdict, worst
+from chargekit.lab.assemble import Lab, Plan, build
+from chargekit.lab.defects import defect
+from chargekit.lab.recorder import Recorder, read_end
+from chargekit.lab.sitefile import SiteBundle
+from chargekit.world.history import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How trials are run: the site and everything a user can choose."""
+
+    bundle: SiteBundle
+    seed: int = 1
+    rate: float = math.inf
+    transport: str = "memory"
+    defects: tuple[str, ...] = ()
+    out: Path | None = None
+    csms_url: str | None = None
+    strip_truth: bool = False
+    plan: Plan = field(default_factory=Plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one trial brought: the case's result and those of the always-on checks."""
+
+    result: Result
+    checks: tuple[Result, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst([self.result.verdict, *(c.verdict for c in self.checks)])
+
+    @property
+    def reasons(self) -> list[str]:
+        """Everything that is not a pass, in a line each."""
+        rows = [self.result, *self.checks]
+        return [f"{r.case} {r.subject}: {r.verdict}: {r.reason}" for r in rows if r.verdict is not Verdict.PASS]
+
+
+def record_name(case: str, subject: str) -> str:
+    """The record file of a case and a subject."""
+    clean = "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{case}--{subject}")
+    return f"{clean}.jsonl"
+
+
+def reproduce(setting: Setting, case: str, subject: str) -> str:
+    """The one command that runs this trial again."""
+    words = ["chargekit", "run", setting.bundle.name, "--case", case, "--subject", subject, "--seed", str(setting.seed)]
+    for name in setting.defects:
+        words += ["--defect", name]
+    if setting.transport == "sockets":
+        words += ["--sockets", "--rate", f"{setting.rate:g}"]
+    if setting.csms_url:
+        words += ["--csms", setting.csms_url]
+    return shlex.join(words)
+
+
+def plan_of(setting: Setting, case: Case, subject: str) -> Plan:
+    """The lab a trial needs: one station for a charger case, the whole site under its operator for a site case."""
+    whole = case.scope == "site"
+    return replace(
+        setting.plan,
+        seed=f"{setting.seed}/{case.id}/{subject}",
+        rate=setting.rate,
+        transport="sockets" if setting.transport == "sockets" else "memory",
+        operate=whole,
+        defects=tuple(defect(name) for name in setting.defects),
+        stations=None if whole else (subject,),
+        csms_url=setting.csms_url,
+    )
+
+
+def finished(setting: Setting, case: Case, subject: str) -> Trial | None:
+    """A trial whose record file is complete."""
+    if setting.out is None:
+        return None
+    end = read_end(setting.out / "records" / record_name(case.id, subject))
+    return Trial(result_of(end["result"]), tuple(result_of(c) for c in end["checks"])) if end else None
+
+
+def result_of(data: dict[str, Any]) -> Result:
+    """A result from what `to_json` wrote."""
+    from chargekit.judge.verdict import Measured
+
+    measured = tuple(Measured(**{k: v for k, v in m.items() if k != "marginal"}) for m in data["measured"])
+    return Result(
+        data["case"], data["subject"], Verdict(data["verdict"]), data["reason"], data["title"], data["expectation"],
+        tuple(data["covers"]), measured, data["evidence"]["file"], tuple(data["evidence"]["records"]), data["reproduce"],
+    )  # fmt: skip
+
+
+def run_trial(setting: Setting, case: Case, subject: str) -> Trial:
+    """Build a lab, run the case, judge what was witnessed, write the record file's end."""
+    missing = [] if case.scope == "site" else sorted(case.requires - setting.bundle.site.station(subject).model.capabilities)
+    name = record_name(case.id, subject)
+    again = reproduce(setting, case.id, subject)
+    if missing:
+        reason = f"the device profile of {subject} does not declare {', '.join(missing)}"
+        return Trial(_result(case, subject, Verdict.NOT_APPLICABLE, reason, (), (), "", again), ())
+    lab = build(setting.bundle, plan_of(setting, case, subject))
+    try:
+        return trial_on(lab, setting, case, subject, file=f"records/{name}", again=again)
+    finally:
+        lab.close()
+
+
+def trial_on(lab: Lab, setting: Setting, case: Case, subject: str, *, file: str, again: str) -> Trial:
+    """Run a case on a lab that is there already."""
+    recorder = Recorder(setting.out / file, lab.history) if setting.out is not None else None
+    began = len(lab.history.records)
+    lab.history.add(lab.world.now, "rig", lab.site.id, "site", about_site(lab, whole=case.scope == "site"))
+    bench = Bench(lab, subject, case.requires)
+    verdict, reason, records = _carry_out(lab, bench, case)
+    bench.seen.close()
+    result = _result(case, subject, verdict, reason, tuple(bench.measured), (*bench.evidence, *records), file, again)
+    seen: Sequence[Record] = lab.history.records[began:]
+    if setting.strip_truth:
+        seen = [r for r in seen if r.witness != "truth"]
+    checks = tuple(judge_records(seen, About(lab.site, lab.calendar), subject, file=file, reproduce=again))
+    if recorder is not None:
+        recorder.end({"result": result.to_json(), "checks": [c.to_json() for c in checks]})
+    return Trial(result, checks)
+
+
+def _carry_out(lab: Lab, bench: Bench, case: Case) -> tuple[Verdict, str, tuple[int, ...]]:
+    try:
+        lab.run(_limited(bench, case))
+    except NotPassed as ended:
+        return ended.verdict, ended.reason, ended.records
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:
+        # Whatever else goes wrong is ours, never the subject's.
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return Verdict.ERROR, f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})", ()
+    marginal = [m for m in bench.measured if m.verdict is not Verdict.PASS]
+    if marginal:
+        return Verdict.INCONCLUSIVE, f"{marginal[0].name} is marginal: {marginal[0].value:.2f} {marginal[0].unit}", ()
+    return Verdict.PASS, "", ()
+
+
+async def _limited(bench: Bench, case: Case) -> None:
+    """The case with its time limit in bench time: a wait without end never shows while machines live."""
+    work = asyncio.ensure_future(case.work(bench))
+    done, _ = await asyncio.wait({work}, timeout=case.limit_s)
+    if not done:
+        work.cancel()
+        raise TimeoutError(f"{case.id} did not end within {case.limit_s:g} s")
+    await work
+
+
+def _result(
+    case: Case,
+    subject: str,
+    verdict: Verdict,
+    reason: str,
+    measured: tuple[Any, ...],
+    records: tuple[int, ...],
+    file: str,
+    again: str,
+) -> Result:
+    records = tuple(sorted({int(r) for r in records}))
+    return Result(
+        case.id, subject, verdict, reason, case.title, case.expectation, tuple(sorted(case.covers)), measured, file, records, again
+    )
+
+
+def about_site(lab: Lab, *, whole: bool) -> dict[str, Any]:
+    """The site as figures and evidence need it."""
+    caps: dict[str, float] = {}
+    for limit in lab.bundle.rulebook.limits:
+        caps[limit.circuit] = min(limit.limit_a, caps.get(limit.circuit, math.inf))
+    circuits = {
+        c.name: {"rating_a": c.rating_a, "limit_a": caps.get(c.name, c.rating_a), "parent": c.parent}
+        for c in lab.site.circuits.values()
+    }
+    meters = {m.id: {"circuit": m.circuit, "station": m.station} for m in lab.meters}
+    return {"circuits": circuits, "meters": meters, "whole_site": whole, "voltage_v": 230.0}
+
+
+def dumps(trial: Trial) -> bytes:
+    """A trial as bytes, for comparing."""
+    return orjson.dumps([trial.result.to_json(), *(c.to_json() for c in trial.checks)], option=orjson.OPT_SORT_KEYS)
+
+
+__all__ = ["Failed", "NotApplicable", "Setting", "Trial", "Unclear", "finished", "run_trial", "trial_on"]
+
+
+def sum_up(setting: Setting) -> list[dict[str, Any]]:
+    """Write `verdicts.json` of a run folder from the ends of its record files; the rows."""
+    import chargekit
+    from chargekit.judge.verdict import merge_checks, write_verdicts
+
+    assert setting.out is not None
+    rows: list[dict[str, Any]] = []
+    checks: list[dict[str, Any]] = []
+    for path in sorted((setting.out / "records").glob("*.jsonl")):
+        end = read_end(path)
+        if end is not None:
+            rows.append(end["result"])
+            checks.extend(end["checks"])
+    rows += merge_checks(checks)
+    head = {
+        "site": setting.bundle.site.id,
+        "seed": setting.seed,
+        "chargekit": chargekit.__version__,
+        "defects": list(setting.defects),
+    }
+    setting.out.mkdir(parents=True, exist_ok=True)
+    write_verdicts(setting.out / "verdicts.json", head, rows)
+    return rows

@@ -1,0 +1,65 @@
+"""Checking a hand that came from outside, before a machine sees it: machines trust their hands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chargekit.lab.rig import BENCH_HANDS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS
+from chargekit.model.site import Site
+
+NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "plug": ("station", "evse", "vehicle"), "unplug": ("station", "evse"), "set_building_a": ("circuit", "amps"),
+    "open_breaker": ("circuit",), "close_breaker": ("circuit",), "present": ("token", "evse"), "press_stop": ("evse",),
+    "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
+    "revoke_override": ("id",), "set_class": ("token", "user_class"),
+    "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
+}  # fmt: skip
+TEXTS: Final = frozenset({"token", "id", "who", "why", "user_class", "status", "vehicle", "circuit", "station"})
+FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank"})
+LONGEST: Final = 500
+
+
+def complaint(site: Site, plant: str, csms: str, to: str, verb: str, args: Mapping[str, Any]) -> str | None:
+    """What is wrong with a hand, in words; None if a machine may have it."""
+    if verb not in NEEDS:
+        return f"{verb!r} is no hand that can be asked for from outside"
+    missing = [name for name in NEEDS[verb] if name not in args]
+    if missing:
+        return f"{verb}: {', '.join(missing)} missing"
+    stations = {s.id: s for s in site.stations}
+    if verb in STATION_HANDS | BENCH_HANDS | LINK_HANDS:
+        if to not in stations:
+            return f"{verb}: {to!r} is no station of this site"
+    elif to != (plant if verb in VEHICLE_HANDS else csms):
+        return f"{verb}: {plant if verb in VEHICLE_HANDS else csms} takes it, not {to!r}"
+    for name, value in args.items():
+        if (why := _wrong(site, to, name, value, args)) is not None:
+            return f"{verb}: {why}"
+    return None
+
+
+def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) -> str | None:
+    stations = {s.id: s for s in site.stations}
+    if name in TEXTS and not (isinstance(value, str) and len(value) <= LONGEST):
+        return f"{name}: text expected"
+    if name in FIGURES and not _figure(value):
+        return f"{name}: a number expected"
+    if name == "limit_a" and value < 0:
+        return "limit_a: at least 0 expected"
+    if name == "amps" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) for v in value)):
+        return "amps: three numbers expected"
+    known: Mapping[str, Any] = {"station": stations, "vehicle": site.vehicles, "circuit": site.circuits}
+    if name in known and value not in known[name]:
+        return f"{name}: {value!r} is not known here"
+    if name == "evse":
+        station = stations.get(args.get("station", to))
+        numbers = [e.id for e in station.model.evses] if station is not None else []
+        if isinstance(value, bool) or value not in numbers:
+            return f"evse: one of {numbers} expected"
+    return None
+
+
+def _figure(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,146 @@
+"""Which shells a lab with real sockets needs, and how they are plugged into its World."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
+
+from chargekit.lab.hands import complaint
+from chargekit.lab.links import MemoryMeter
+from chargekit.lab.loop import SocketLoop
+from chargekit.lab.modbus import MeterBus, MeterServer, NoMeter
+from chargekit.lab.remote_rig import RigClient, RigServer
+from chargekit.lab.sockets import CsmsServer, StationLink
+from chargekit.lab.tap import WireTap
+from chargekit.model.located import BadInput
+from chargekit.model.site import MeterPoint
+from chargekit.world.events import MeterSource
+
+if TYPE_CHECKING:
+    from chargekit.lab.assemble import Lab
+
+LOOPBACK = ("127.0.0.1", 0)
+HIGHEST_UNIT = 247
+
+
+class Shell(Protocol):
+    """Something that listens or connects while a lab runs."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+def plug_in(lab: Lab) -> None:
+    """Sockets between the machines of this lab, and to whoever is outside."""
+    assert isinstance(lab.loop, SocketLoop)
+    server = _controller_end(lab, lab.loop) if lab.controller is not None else None
+    if lab.plant is not None:
+        _station_ends(lab, lab.loop, server)
+    _meters(lab, lab.loop)
+
+
+def plug_in_rigs(lab: Lab) -> None:
+    """Hands of others, and hands for others."""
+    if isinstance(lab.loop, SocketLoop):
+        for at in lab.plan.rigs_at:
+            client = RigClient(lab.loop, lab.world, at)
+            lab.rig.others.append(client)
+            lab.shells.append(client)
+        if lab.plan.serve_rig is not None:
+            from chargekit.lab.assemble import CSMS, PLANT
+
+            server = RigServer(
+                lab.loop, lab.rig.local, lab.plan.serve_rig, lambda to, verb, args: complaint(lab.site, PLANT, CSMS, to, verb, args)
+            )
+            lab.shells.append(server)
+            lab.listening["rig"] = server
+
+
+def _controller_end(lab: Lab, loop: SocketLoop) -> CsmsServer:
+    from chargekit.lab.assemble import CSMS
+
+    stations = [lab.site.station(name) for name in lab.stations]
+    taps = {name: WireTap(lab.history, name) for name in lab.stations}
+    server = CsmsServer(loop, lab.world, CSMS, stations, taps, lab.plan.listen or LOOPBACK, compression=lab.plan.compression)
+    lab.shells.append(server)
+    lab.listening["csms"] = server
+    if lab.plant is None:
+        lab.links.update(server.lines)
+    return server
+
+
+def _station_ends(lab: Lab, loop: SocketLoop, server: CsmsServer | None) -> None:
+    """Each station's own dialler; it records only where the controller is not ours."""
+    from chargekit.lab.assemble import CSMS
+
+    if lab.plan.csms_url is not None:
+        try:
+            parse_uri(lab.plan.csms_url)
+        except (InvalidURI, ValueError):
+            raise BadInput(None, f"no WebSocket address: {lab.plan.csms_url!r}", "for example ws://127.0.0.1:9000/ocpp") from None
+
+    def url() -> str:
+        if server is None:
+            return lab.plan.csms_url or ""
+        host, port = server.address
+        return f"ws://{host}:{port}"
+
+    for name in lab.stations:
+        tap = WireTap(lab.history, name) if server is None else None
+        version = lab.site.station(name).ocpp
+        link = StationLink(loop, lab.world, name, CSMS, version, url, tap, compression=lab.plan.compression)
+        lab.links[name] = link
+        lab.shells.append(link)
+
+
+def _meters(lab: Lab, loop: SocketLoop) -> None:
+    """Emulated meters are served over Modbus where anybody reads them over it; outside meters are read where they are."""
+    from chargekit.lab.assemble import BENCH, CSMS
+
+    readers = [BENCH] + ([CSMS] if lab.controller is not None and lab.plan.operate else [])
+    server: MeterServer | None = None
+    if lab.plant is not None and lab.meters and (lab.controller is not None or lab.plan.serve_meters is not None):
+        sources = {m.id: lab.plant.meter_source(m) for m in lab.meters}
+        server = MeterServer(loop, lab.world, by_unit(lab.meters, sources), lab.plan.serve_meters or LOOPBACK)
+        lab.shells.append(server)
+        lab.listening["meters"] = server
+    for reader in readers:
+        _lines(lab, loop, reader, server)
+
+
+def _lines(lab: Lab, loop: SocketLoop, reader: str, server: MeterServer | None) -> None:
+    """One machine's lines to the meters it reads: the bench to all, the operator to those on circuits."""
+    from chargekit.lab.assemble import BENCH
+
+    buses: dict[tuple[str, int] | None, MeterBus] = {}
+    wanted = lab.meters if reader == BENCH else [m for m in lab.site.meters if m.circuit is not None]
+    for meter in wanted:
+        name = meter.id if reader == BENCH else f"{reader}/{meter.id}"
+        if lab.plant is not None and lab.controller is None:
+            # The fleet alone: the bench looks at its own plant.
+            lab.lines[name] = MemoryMeter(lab.world, reader, meter.id, lab.plant.meter_source(meter))
+        elif server is None and meter not in lab.meters:
+            lab.lines[name] = NoMeter(lab.world, reader, meter.id)
+        else:
+            at = (meter.host, meter.port) if meter.port else lab.plan.meters_at
+            key = None if server is not None else at
+            if key not in buses:
+                buses[key] = MeterBus(loop, lab.world, reader, server or at or LOOPBACK)
+            lab.lines[name] = buses[key].line(meter.id)
+    lab.shells.extend(buses.values())
+
+
+def by_unit(meters: tuple[MeterPoint, ...], sources: dict[str, MeterSource]) -> dict[int, MeterSource]:
+    """The meters that are to share one port, by unit id. BadInput when two have the same, or one is out of range."""
+    out: dict[int, MeterSource] = {}
+    names: dict[int, MeterPoint] = {}
+    for meter in meters:
+        if not 1 <= meter.unit <= HIGHEST_UNIT:
+            raise BadInput(meter.source, f"meter {meter.id} has unit {meter.unit}", f"1 to {HIGHEST_UNIT} expected over Modbus")
+        if meter.unit in names:
+            other = names[meter.unit].id
+            raise BadInput(meter.source, f"meters {other} and {meter.id} share unit {meter.unit}", "one of them needs another")
+        out[meter.unit], names[meter.unit] = sources[meter.id], meter
+    return out

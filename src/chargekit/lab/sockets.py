@@ -1,0 +1,405 @@
+"""WebSocket shells: a server for a controller in this process, a client for each emulated station in this process.
+
+They carry text frames and nothing else; every time-out is real seconds, whatever the loop's rate (`patience`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import Connection
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from chargekit.lab.links import DIAL_TIMEOUT_S
+from chargekit.lab.loop import SocketLoop
+from chargekit.lab.tap import WireTap
+from chargekit.model.site import ChargingStation
+from chargekit.world.driver import World
+from chargekit.world.events import Closed, Dial, Frame, Hangup, Opened, Poll, Send
+
+VERSIONS: Final[Mapping[str, str]] = {"ocpp1.6": "1.6", "ocpp2.0.1": "2.0.1"}
+SUBPROTOCOLS: Final[Mapping[str, str]] = {version: name for name, version in VERSIONS.items()}
+LONGEST_IDENTITY: Final = 48
+MOST_BYTES: Final = 1 << 20
+MOST_WAITING: Final = 1000
+"""Frames that may wait for a peer that does not read; then the connection is dropped."""
+OPEN_S, PING_S, CLOSE_S = 10.0, 20.0, 5.0
+QUIET = logging.getLogger("chargekit.websockets")
+QUIET.addHandler(logging.NullHandler())
+QUIET.propagate = False
+
+
+def patience(rate: float) -> dict[str, Any]:
+    """The library's settings, its time-outs in loop seconds."""
+    return {
+        "open_timeout": OPEN_S * rate, "ping_interval": PING_S * rate, "ping_timeout": PING_S * rate,
+        "close_timeout": CLOSE_S * rate, "max_size": MOST_BYTES, "max_queue": 16, "logger": QUIET,
+    }  # fmt: skip
+
+
+def identity_of(path: str) -> str | None:
+    """The station a request is for: the last part of its path, percent-decoded, at most 48 characters. None if there is none."""
+    last = path.partition("?")[0].removesuffix("/").rpartition("/")[2]
+    try:
+        name = unquote(last, errors="strict")
+    except UnicodeDecodeError:
+        return None
+    return name if 0 < len(name) <= LONGEST_IDENTITY else None
+
+
+def goodbye(code: int, reason: str) -> tuple[int, str]:
+    """A close code and reason that may be sent (RFC 6455, 7.4 and 5.5)."""
+    sendable = 1000 <= code <= 1003 or 1007 <= code <= 1013 or 3000 <= code <= 4999
+    return code if sendable else 1000, reason.encode()[:120].decode(errors="ignore")
+
+
+class Wire:
+    """One open WebSocket: frames out in order by one writer, frames in to `heard`."""
+
+    def __init__(self, loop: SocketLoop, ws: Connection, heard: Callable[[str], None]) -> None:
+        self.loop, self.ws, self.heard = loop, ws, heard
+        self.half_open = False
+        self._out: deque[str | tuple[int, str]] = deque()
+        self._ready = asyncio.Event()
+
+    def send(self, text: str) -> None:
+        if self.half_open:
+            return
+        self._out.append(text)
+        self._ready.set()
+        if len(self._out) > MOST_WAITING:
+            self.abort()
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye once everything sent before is out."""
+        self._out.append(goodbye(code, reason))
+        self._ready.set()
+
+    def abort(self) -> None:
+        """Gone without a goodbye."""
+        self.ws.transport.abort()
+
+    async def carry(self) -> tuple[int, str]:
+        """Carry frames until the connection ends; the close code and reason."""
+        writer = self.loop.create_task(self._write())
+        try:
+            async for message in self.ws:
+                if isinstance(message, bytes):
+                    # OCPP-J 4.1.3: text frames only.
+                    await self.ws.close(1003, "text frames expected")
+                elif not self.half_open:
+                    self.heard(message)
+        except ConnectionClosed:
+            pass
+        finally:
+            writer.cancel()
+        return self.ws.close_code or 1006, self.ws.close_reason or ""
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                while self._out:
+                    one = self._out.popleft()
+                    if isinstance(one, str):
+                        await self.ws.send(one)
+                    else:
+                        await self.ws.close(*one)
+                        return
+                self._ready.clear()
+                await self._ready.wait()
+        except ConnectionClosed:
+            pass
+
+
+class CsmsServer:
+    """Takes stations' connections for the machine `csms`. `address` is where, once started; port 0 takes a free one."""
+
+    def __init__(
+        self, loop: SocketLoop, world: World, csms: str, stations: Sequence[ChargingStation], taps: Mapping[str, WireTap],
+        listen: tuple[str, int], *, compression: bool = False,
+    ) -> None:  # fmt: skip
+        self.loop, self.world, self.csms, self.listen = loop, world, csms, listen
+        self.compression = compression
+        self.lines = {s.id: CsmsLine(self, s, taps[s.id]) for s in stations}
+        self.address = listen
+        self._server: Server | None = None
+
+    async def start(self) -> None:
+        """Listen. OSError when the address can't be had."""
+        self._server = await serve(
+            self._serve, *self.listen,
+            process_request=self._admit, subprotocols=[Subprotocol(n) for n in VERSIONS], select_subprotocol=self._agree,
+            compression="deflate" if self.compression else None, server_header=None, **patience(self.loop.rate),
+        )  # fmt: skip
+        self.address = tuple(self._server.sockets[0].getsockname()[:2])
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            for line in self.lines.values():
+                if line.wire is not None:
+                    line.wire.abort()
+            self._server.close()
+            await self._server.wait_closed()
+
+    def _admit(self, ws: ServerConnection, request: Request) -> Response | None:
+        name = identity_of(request.path)
+        line = self.lines.get(name) if name is not None else None
+        if line is None:
+            return ws.respond(404, "no such charging station\n")
+        if not line.up:
+            return ws.respond(503, "not now\n")
+        return None
+
+    def _agree(self, ws: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        """The station's declared version if offered, else the first we speak; None: a handshake without one (OCPP-J 3.1.2)."""
+        name = identity_of(ws.request.path) if ws.request is not None else None
+        line = self.lines.get(name or "")
+        wanted = SUBPROTOCOLS[line.station.ocpp] if line is not None else ""
+        known = [one for one in offered if one in VERSIONS]
+        return next((one for one in known if one == wanted), known[0] if known else None)
+
+    async def _serve(self, ws: ServerConnection) -> None:
+        try:
+            line = self.lines[identity_of(ws.request.path) or ""]  # type: ignore[union-attr]
+            if ws.subprotocol is None:
+                await ws.close(1002, "no common subprotocol")
+                return
+            await line.serve(ws, VERSIONS[ws.subprotocol])
+        except (ConnectionClosed, OSError):
+            pass
+        except Exception as error:
+            # The library would only log it.
+            self.loop.fail(error)
+
+
+class CsmsLine:
+    """The controller's end of one station's link, as the World's Port. A new connection takes the place of the old."""
+
+    def __init__(self, server: CsmsServer, station: ChargingStation, tap: WireTap) -> None:
+        self.server, self.station, self.tap = server, station, tap
+        self.up = True
+        self.wire: Wire | None = None
+        server.world.connect(server.csms, station.id, _Port(self))
+
+    @property
+    def half_open(self) -> bool:
+        return self.wire is not None and self.wire.half_open
+
+    @half_open.setter
+    def half_open(self, on: bool) -> None:
+        if self.wire is not None:
+            self.wire.half_open = on
+
+    async def serve(self, ws: ServerConnection, version: str) -> None:
+        world, peer, csms = self.server.world, self.station.id, self.server.csms
+        if self.wire is not None:
+            self._gone(1006, "replaced")
+        wire = self.wire = Wire(self.server.loop, ws, self._heard)
+        self.tap.opened(world.now, version)
+        world.post(csms, Opened(peer, version))
+        code, reason = await wire.carry()
+        if self.wire is wire:
+            self._gone(code, reason)
+
+    def _heard(self, text: str) -> None:
+        world = self.server.world
+        self.tap.frame(world.now, "up", text)
+        world.post(self.server.csms, Frame(self.station.id, text))
+
+    def _gone(self, code: int, reason: str) -> None:
+        if self.wire is None:
+            return
+        wire, self.wire = self.wire, None
+        wire.abort()
+        world = self.server.world
+        self.tap.closed(world.now, code, reason)
+        world.post(self.server.csms, Closed(self.station.id, code, reason))
+
+    def cut(self) -> None:
+        """The network goes: the connection is lost, and new ones are refused until `mend`."""
+        self.up = False
+        self._gone(1006, "")
+
+    def mend(self) -> None:
+        self.up, self.half_open = True, False
+
+    def send(self, text: str, now: float) -> None:
+        if self.wire is not None:
+            self.tap.frame(now, "down", text)
+            self.wire.send(text)
+
+    def dial(self, now: float) -> None:
+        raise TypeError("a CSMS does not dial its stations")
+
+    def hangup(self, code: int, reason: str) -> None:
+        if self.wire is not None:
+            self.wire.close(code, reason)
+
+    def lost_power(self) -> None:
+        self._gone(1006, "")
+
+
+class _Connect(connect):
+    """A client that follows no redirect: the address a station was given is the address it calls."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class StationLink:
+    """A station's end of its link over a real socket, as the World's Port. `tap` where this end is the one that records."""
+
+    def __init__(
+        self, loop: SocketLoop, world: World, station: str, csms: str, version: str, url: Callable[[], str], tap: WireTap | None,
+        *, compression: bool = False,
+    ) -> None:  # fmt: skip
+        self.loop, self.world, self.station, self.csms, self.version = loop, world, station, csms, version
+        self.url, self.tap, self.compression = url, tap, compression
+        self.up = True
+        self.half_open = False
+        self.wire: Wire | None = None
+        self._life = 0
+        self._dialling = False
+        self._tasks: dict[asyncio.Task[None], None] = {}
+        world.connect(station, csms, _Port(self))
+
+    # --- as a link ----------------------------------------------------------------------------------------------
+
+    def cut(self) -> None:
+        """The network goes: the connection is lost, and dialling fails until `mend`."""
+        self.up = False
+        self._gone(1006, "")
+
+    def mend(self) -> None:
+        self.up, self.half_open = True, False
+        if self.wire is not None:
+            self.wire.half_open = False
+
+    async def start(self) -> None:
+        """Nothing to start: the station dials."""
+
+    async def stop(self) -> None:
+        self._life += 1
+        if self.wire is not None:
+            self.wire.abort()
+        for task in list(self._tasks):
+            task.cancel()
+
+    # --- as a port ----------------------------------------------------------------------------------------------
+
+    def dial(self, now: float) -> None:
+        if not self.up:
+            self.world.post(self.station, Closed(self.csms, 1006, "no route"), now + DIAL_TIMEOUT_S)
+            return
+        if self.wire is not None:
+            self.wire.abort()
+            self.wire = None
+        self._life += 1
+        self._dialling = True
+        task = self.loop.create_task(self._connect(self._life))
+        self._tasks[task] = None
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.loop.fail(error)
+
+    async def _connect(self, life: int) -> None:
+        try:
+            ws = await _Connect(
+                f"{self.url().rstrip('/')}/{quote(self.station, safe='')}",
+                subprotocols=[Subprotocol(SUBPROTOCOLS[self.version])], proxy=None,
+                compression="deflate" if self.compression else None, user_agent_header=None, **patience(self.loop.rate),
+            )  # fmt: skip
+        except (OSError, WebSocketException, TimeoutError) as why:
+            if life == self._life:
+                self._gone(1006, f"{type(why).__name__}: {why}"[:200])
+            return
+        if life != self._life:
+            ws.transport.abort()
+        elif ws.subprotocol is None:
+            await ws.close(1002, "no common subprotocol")
+            if life == self._life:
+                self._gone(1002, "no common subprotocol")
+        else:
+            await self._carry(ws, life)
+
+    async def _carry(self, ws: ClientConnection, life: int) -> None:
+        wire = self.wire = Wire(self.loop, ws, self._heard)
+        self._dialling = False
+        if self.tap is not None:
+            self.tap.opened(self.world.now, self.version)
+        self.world.post(self.station, Opened(self.csms, self.version))
+        code, reason = await wire.carry()
+        if life == self._life:
+            self._gone(code, reason)
+
+    def _heard(self, text: str) -> None:
+        if self.half_open:
+            return
+        if self.tap is not None:
+            self.tap.frame(self.world.now, "down", text)
+        self.world.post(self.station, Frame(self.csms, text))
+
+    def _gone(self, code: int, reason: str) -> None:
+        """The link is no more, or what was dialling gives up: the station hears of it."""
+        self._life += 1
+        wire, self.wire = self.wire, None
+        if wire is not None:
+            wire.abort()
+            if self.tap is not None:
+                self.tap.closed(self.world.now, code, reason)
+        if wire is not None or self._dialling:
+            self._dialling = False
+            self.world.post(self.station, Closed(self.csms, code, reason))
+
+    def send(self, text: str, now: float) -> None:
+        if self.wire is not None and not self.half_open:
+            if self.tap is not None:
+                self.tap.frame(now, "up", text)
+            self.wire.send(text)
+
+    def hangup(self, code: int, reason: str) -> None:
+        if self.wire is not None:
+            self.wire.close(code, reason)
+
+    def lost_power(self) -> None:
+        """The station is dark: no goodbye, nobody left here to tell."""
+        self._life += 1
+        self._dialling = False
+        wire, self.wire = self.wire, None
+        if wire is not None:
+            wire.abort()
+            if self.tap is not None:
+                self.tap.closed(self.world.now, 1006, "")
+
+
+class _Port:
+    """An end of a link as the World knows it."""
+
+    def __init__(self, end: CsmsLine | StationLink) -> None:
+        self.end = end
+
+    def take(self, effect: Dial | Hangup | Send | Poll, now: float) -> None:
+        match effect:
+            case Send():
+                self.end.send(effect.text, now)
+            case Dial():
+                self.end.dial(now)
+            case Hangup():
+                self.end.hangup(effect.code, effect.reason)
+            case _:
+                raise TypeError(f"an OCPP link can't carry {effect!r}")
+
+    def cut(self, now: float) -> None:
+        self.end.lost_power()
