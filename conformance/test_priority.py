@@ -21,9 +21,7 @@ async def contest(bench: Bench, site: SiteUnder, first: tuple[Charger, str], sec
     hours = (bench.now - began) / 3600
     possible_wh = drawable_a * 3 * winner.profile.voltage_v * hours
     share = ((await winner.meter.fresh()).energy_wh - before) / possible_wh * 100
-    bench.measure(
-        Measured(f"share of its drawable energy that {winner.name} got", share, "%", at_least=95), [winner.meter.last().seq]
-    )
+    bench.measure(Measured(f"share of its drawable energy that {winner.name} got", share, "%", at_least=95), [winner.meter.last().seq])
     other = (loser.meter.last().energy_wh - lost) / possible_wh * 100
     bench.measure(Measured(f"share that {loser.name} got", other, "%", at_most=60), [loser.meter.last().seq])
 

@@ -106,7 +106,7 @@ def test_nobody_there_is_no_answer():
 
 
 def test_a_request_that_waits_is_not_piled_up():
-    lab, reader, server, bus = standing()
+    lab, reader, _server, bus = standing()
     line = bus.line("m1")
 
     async def work() -> None:

@@ -13,7 +13,9 @@ def test_every_value_knows_its_line():
     assert [str(one.source) for one in tree.list("list")] == ["f.yaml:5", "f.yaml:6"]
 
 
-BOMB = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(f"{n}: &{n} [{','.join(['*' + p] * 10)}]\n" for p, n in zip("abcdefg", "bcdefgh"))
+BOMB = "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"{n}: &{n} [{','.join(['*' + p] * 10)}]\n" for p, n in zip("abcdefg", "bcdefgh", strict=False)
+)
 
 REFUSED = [
     ("", "f.yaml:1: the file is empty"),

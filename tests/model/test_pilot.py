@@ -5,9 +5,7 @@ import pytest
 from chargekit.model.pilot import TRANSITIONS, ControlPilot, current_of_duty, duty_percent, moved
 
 
-@pytest.mark.parametrize(
-    ("limit_a", "duty"), [(0, 100), (5.9, 100), (6, 10), (16, 26.6667), (32, 53.3333), (51, 85), (63, 89.2), (80, 96)]
-)
+@pytest.mark.parametrize(("limit_a", "duty"), [(0, 100), (5.9, 100), (6, 10), (16, 26.6667), (32, 53.3333), (51, 85), (63, 89.2), (80, 96)])
 def test_duty_of_a_limit(limit_a, duty):
     assert duty_percent(limit_a) == pytest.approx(duty, abs=1e-3)
 

@@ -70,9 +70,9 @@ samples = st.builds(
 contexts = st.sampled_from(["Sample.Periodic", "Sample.Clock", "Transaction.Begin", "Transaction.End", "Trigger"])
 metered = st.builds(Metered, evses, st.lists(samples, min_size=1, max_size=3).map(tuple), st.none() | txs, contexts)
 limits = st.integers(0, 10**6).map(lambda d: d / 10)
-periods = st.lists(
-    st.builds(Period, st.integers(0, 10**6).map(float), limits, st.none() | st.integers(1, 3)), min_size=1, max_size=4
-).map(tuple)
+periods = st.lists(st.builds(Period, st.integers(0, 10**6).map(float), limits, st.none() | st.integers(1, 3)), min_size=1, max_size=4).map(
+    tuple
+)
 spans = st.none() | st.integers(0, 10**6).map(float)
 profiles = st.builds(
     ChargingProfile,

@@ -69,9 +69,7 @@ class _Room:
                 row, room = (limit.circuit, phase), _deci(limit.limit_a - held[limit.circuit][phase])
                 if room < self.left.get(row, 1 << 40):
                     self.left[row] = room
-                    self.name[row] = (
-                        f"circuit {limit.circuit} {limit.limit_a:g} A ({limit.source}, {limit.rule}), phase {PHASE[phase]}"
-                    )
+                    self.name[row] = f"circuit {limit.circuit} {limit.limit_a:g} A ({limit.source}, {limit.rule}), phase {PHASE[phase]}"
             if limit.limit_kw is not None:
                 row, room = (limit.circuit, 3), _deci(limit.limit_kw * 1000 / NOMINAL_V - sum(held[limit.circuit]))
                 if room < self.left.get(row, 1 << 40):

@@ -10,7 +10,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from chargekit.controller.peer import EvseKnown, Peer
 from chargekit.model.calendar import Calendar
@@ -47,13 +47,16 @@ from chargekit.wire.session import Answered, Called, Garbled, Happening, Refused
 from chargekit.world.events import Closed, Effect, Event, Frame, Hand, Hangup, Note, Opened, Send, Wake, Words
 
 CALL_TIMEOUT_S = 15.0
+Asked = tuple[Command, object]
+"""What a call carries along: the command, and for whom it was sent."""
 HEARTBEAT_S = 300
 
 
 class Leading(Protocol):
     """What an operator is to the CSMS. Each call may add effects and send commands through it."""
 
-    due: float | None
+    @property
+    def due(self) -> float | None: ...
 
     def linked(self, peer: Peer, up: bool, now: float, out: list[Effect]) -> None: ...
     def told(self, peer: Peer, fact: Fact, now: float, out: list[Effect]) -> None: ...
@@ -81,9 +84,7 @@ class Controller:
     @property
     def due(self) -> float | None:
         times = [
-            t
-            for t in (self._deadlines[0][0] if self._deadlines else None, self.operator.due if self.operator else None)
-            if t is not None
+            t for t in (self._deadlines[0][0] if self._deadlines else None, self.operator.due if self.operator else None) if t is not None
         ]
         times += [until for until, *_ in self.held]
         return min(times, default=None)
@@ -303,7 +304,7 @@ class Controller:
         return True
 
     def _answered(self, peer: Peer, one: Answered, now: float, out: list[Effect]) -> None:
-        command, context = one.context  # type: ignore[misc]
+        command, context = cast(Asked, one.context)
         for problem in one.problems[:1]:
             self.finding(peer, f"{one.action} reply: {problem.code}", f"{problem.path}: {problem.message}", out)
         try:
@@ -315,7 +316,7 @@ class Controller:
         self._tell(peer, command, context, reply, "", now, out)
 
     def _unmet(self, peer: Peer, context: object, why: str, now: float, out: list[Effect]) -> None:
-        command, mine = context  # type: ignore[misc]
+        command, mine = cast(Asked, context)
         self._tell(peer, command, mine, None, why, now, out)
 
     def _tell(

@@ -16,7 +16,7 @@ from chargekit.world.events import Effect
 class FirstComeFirstServed(Defect, Operator):
     name = "first-come-first-served"
     seen = "whoever plugged in first keeps the power, whatever the classes' ranks"
-    area, point, on = "priority", "controller.rank", "controller"
+    area, point, part = "priority", "controller.rank", "controller"
 
     def rank_of(self, station: str, token: str, now: float) -> tuple[int, str]:
         super().rank_of(station, token, now)
@@ -26,7 +26,7 @@ class FirstComeFirstServed(Defect, Operator):
 class OverTheCap(Defect, Operator):
     name = "cap-ten-percent-over"
     seen = "allocates 10 % more than the import cap"
-    area, point, on = "caps", "controller.limits", "controller"
+    area, point, part = "caps", "controller.limits", "controller"
 
     def limits_at(self, now: float) -> Sequence[Limit]:
         return [replace(one, limit_a=one.limit_a * 1.1) for one in super().limits_at(now)]
@@ -35,7 +35,7 @@ class OverTheCap(Defect, Operator):
 class IgnoresCap(Defect, Operator):
     name = "ignores-circuit-limits"
     seen = "gives every session its full current, whatever the circuits carry"
-    area, point, on = "caps", "controller.limits", "controller"
+    area, point, part = "caps", "controller.limits", "controller"
 
     def limits_at(self, now: float) -> Sequence[Limit]:
         return [replace(one, limit_a=100_000.0) for one in super().limits_at(now)]
@@ -44,7 +44,7 @@ class IgnoresCap(Defect, Operator):
 class GivesNothing(Defect, Operator):
     name = "gives-nothing"
     seen = "keeps every cap by giving hardly any current at all"
-    area, point, on = "caps", "controller.limits", "controller"
+    area, point, part = "caps", "controller.limits", "controller"
 
     def limits_at(self, now: float) -> Sequence[Limit]:
         return [replace(one, limit_a=one.limit_a * 0.5) for one in super().limits_at(now)]
@@ -53,7 +53,7 @@ class GivesNothing(Defect, Operator):
 class OverrideForEver(Defect, Operator):
     name = "override-never-ends"
     seen = "an override goes on leading after its expiry"
-    area, point, on = "overrides", "controller.override_leads", "controller"
+    area, point, part = "overrides", "controller.override_leads", "controller"
 
     def override_leads(self, one: Override, now: float) -> bool:
         super().override_leads(one, now)
@@ -63,7 +63,7 @@ class OverrideForEver(Defect, Operator):
 class NoFallbackInLease(Defect, Operator):
     name = "lease-without-fallback"
     seen = "sends limits without a second period, so a station cut off keeps its last limit for ever"
-    area, point, on = "fallback", "controller.periods", "controller"
+    area, point, part = "fallback", "controller.periods", "controller"
 
     def periods(self, amps: float) -> tuple[Period, ...]:
         return super().periods(amps)[:1]
@@ -72,7 +72,7 @@ class NoFallbackInLease(Defect, Operator):
 class IncreaseFirst(Defect, Operator):
     name = "increase-before-decrease"
     seen = "raises one session before the other has let go"
-    area, point, on = "caps", "controller.raise", "controller"
+    area, point, part = "caps", "controller.raise", "controller"
 
     def _raise(self, ups: list[tuple[float, Key, str]], now: float, out: list[Effect]) -> None:
         for amps, key, because in ups:

@@ -92,9 +92,7 @@ class Outgoing:
             self.high = self.high + 1 if late and most > bound * 1.03 + SEEN_A else 0
             self.unruly = self.high >= UNRULY_SAMPLES
             self.claims = [
-                c
-                for c in self.claims
-                if c.gone_after is None or read_at <= c.gone_after or most > bound + SEEN_A or c.accepted is None
+                c for c in self.claims if c.gone_after is None or read_at <= c.gone_after or most > bound + SEEN_A or c.accepted is None
             ]
         return self.could_draw(now) < before - 1e-9
 

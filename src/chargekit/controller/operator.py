@@ -52,9 +52,7 @@ class Operator:
         self.site, self.rules, self.csms = site, rules, csms
         self.reached: dict[str, None] = {}
         self.every_s, self.sample_s = every_s, sample_s
-        self.out: dict[Key, Outgoing] = {
-            (p.spec.id, n): Outgoing(k.evse.max_a) for p in csms.peers.values() for n, k in p.evses.items()
-        }
+        self.out: dict[Key, Outgoing] = {(p.spec.id, n): Outgoing(k.evse.max_a) for p in csms.peers.values() for n, k in p.evses.items()}
         self.paths = {s.id: tuple(c.name for c in site.path(s.circuit)) for s in site.stations}
         self.meters = {m.id: m for m in site.meters if m.circuit is not None}
         self.maps = {m.id: register_map(m.model) for m in self.meters.values()}
@@ -455,9 +453,7 @@ class Operator:
         fallback = self.rules.fallback_a.value
         lasts = math.inf if amps <= fallback else now + self.rules.lease_s.value + SKEW_S
         claim = Claim(amps, lasts, min(amps, fallback))
-        profile = ChargingProfile(
-            LEASE_ID + key[1], Purpose.TX, self.periods(amps), start=self._start(peer, now), transaction=session.tx
-        )
+        profile = ChargingProfile(LEASE_ID + key[1], Purpose.TX, self.periods(amps), start=self._start(peer, now), transaction=session.tx)
         self.out[key].sent(claim)
         self.csms.command(peer, SetProfile(key[1], profile), now, out, ("lease", key[1], claim))
         told = (amps, because)

@@ -6,6 +6,7 @@ changes linearly with the energy stored, which makes it exponential in time. Not
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def pieces(vehicle: Vehicle, stored_wh: float, cap_w: float, *, dc: bool) -> Ite
         yield Piece((full_wh - stored_wh) / cap * 3600.0, stored_wh, cap, 0.0)
         return
     points = [(soc / 100.0 * full_wh, kw * 1000.0) for soc, kw in vehicle.dc_curve]
-    for (e0, w0), (e1, w1) in zip(points, points[1:], strict=False):
+    for (e0, w0), (e1, w1) in itertools.pairwise(points):
         if e1 <= stored_wh or e1 <= e0:
             continue
         slope = (w1 - w0) / (e1 - e0)

@@ -65,9 +65,9 @@ class Orders:
         if isinstance(command, RemoteStart) and reply == ACCEPTED:
             self._remote_start(command, now, out)
         if isinstance(command, RemoteStop) and reply == ACCEPTED:
-            outlet = self._running(command.tx)
-            if outlet is not None:
-                self.end(outlet, "Remote", now, out)
+            running = self._running(command.tx)
+            if running is not None:
+                self.end(running, "Remote", now, out)
 
     def carry_out(self: Station, command: Command, now: float, out: list[Effect], after: list[Effect]) -> CommandReply:  # type: ignore[misc]
         """Do what can be done before the reply; the reply."""
@@ -148,11 +148,12 @@ class Orders:
         outlet.ended = False
         self.admit(outlet, command.token, now, out, command.remote_start_id)
         profile = command.profile
-        if profile is not None and profile.purpose is Purpose.TX and outlet.tx is not None:
-            if not self.refusal(outlet.evse.id, profile):
-                self.store.set(outlet.evse.id, profile)
-                out.append(Save("profiles", self.store.to_json()))
-                self.refresh(outlet, now, out)
+        if profile is None or profile.purpose is not Purpose.TX or outlet.tx is None:
+            return
+        if not self.refusal(outlet.evse.id, profile):
+            self.store.set(outlet.evse.id, profile)
+            out.append(Save("profiles", self.store.to_json()))
+            self.refresh(outlet, now, out)
 
     def _triggered(self: Station, command: Trigger, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         if command.message == "BootNotification":

@@ -219,9 +219,7 @@ class Plant:
         total_kw = bay.station.model.shared_kw
         if total_kw is None:
             return float("inf")
-        active = [
-            b for b in (self.bays[k] for k in self._keys(bay.station.id)) if b.closed and b.pilot is ControlPilot.C and not b.full
-        ]
+        active = [b for b in (self.bays[k] for k in self._keys(bay.station.id)) if b.closed and b.pilot is ControlPilot.C and not b.full]
         part = total_kw * 1000.0 / max(1, len(active))
         others = sum(min(part, b.offer, (b.vehicle.dc_max_kw if b.vehicle else 0.0) * 1000.0) for b in active if b is not bay)
         return max(part, total_kw * 1000.0 - others) if active else total_kw * 1000.0
@@ -332,9 +330,9 @@ class Plant:
     def read_evse(self, station: str, evse: int, now: float) -> MeterSample:
         """The EVSE's own meter, on the station's terminals (DC: grid-side current, output energy)."""
         bay = self.bays[(station, evse)]
-        volts = (bay.volts,) * 3 if self._live(station) else NO_AMPS
+        volts = three(bay.volts if self._live(station) else 0.0)
         soc = bay.soc_percent(now) if bay.evse.dc else None
-        return MeterSample(now, bay.current_a(now), volts, bay.output_w(now), self.register_wh(bay, now), soc)  # type: ignore[arg-type]
+        return MeterSample(now, bay.current_a(now), volts, bay.output_w(now), self.register_wh(bay, now), soc)
 
     def read_station(self, station: str, now: float) -> MeterSample:
         """The station's supply with its standby load, on its own terminals."""
@@ -349,8 +347,8 @@ class Plant:
             amps = add(amps, bay.current_a(now))
             power += bay.output_w(now) * bay.grid_factor()
             energy += bay.output_wh(now) * bay.grid_factor()
-        volts = (spec.model.voltage_v,) * 3 if live else NO_AMPS
-        return MeterSample(now, amps, volts, power, energy)  # type: ignore[arg-type]
+        volts = three(spec.model.voltage_v if live else 0.0)
+        return MeterSample(now, amps, volts, power, energy)
 
     def read_circuit(self, name: str, now: float) -> MeterSample:
         """A circuit: the sum of all below it, by site phase, with building load."""
@@ -366,8 +364,8 @@ class Plant:
             amps = add(amps, self._rotated(station, sample.current_a))
             power += sample.power_w
             energy += sample.energy_wh
-        volts = (VOLTS,) * 3 if self._fed(name) else NO_AMPS
-        return MeterSample(now, amps, volts, power, energy)  # type: ignore[arg-type]
+        volts = three(VOLTS if self._fed(name) else 0.0)
+        return MeterSample(now, amps, volts, power, energy)
 
     def _subtree(self, name: str) -> Iterator[str]:
         yield name
@@ -387,3 +385,8 @@ class Plant:
         if meter.station is not None:
             return StationMeter(self, meter.station, meter.unit, registers)
         return CircuitMeter(self, meter.circuit or self.site.root.name, meter.unit, registers)
+
+
+def three(value: float) -> PhaseAmps:
+    """The same figure on every phase."""
+    return (value, value, value)

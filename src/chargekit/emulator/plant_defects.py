@@ -11,7 +11,7 @@ from chargekit.model.points import Defect
 class WeldedContactor(Defect, Plant):
     name = "welded-contactor"
     seen = "current goes on flowing after the contactor was told to open, with nobody authorised"
-    area, point, on = "always", "plant.contactor_open", "plant"
+    area, point, part = "always", "plant.contactor_open", "plant"
 
     def opened(self, bay: Bay) -> bool:
         super().opened(bay)
@@ -24,7 +24,7 @@ class WeldedContactor(Defect, Plant):
 class CarIgnoresPilot(Defect, Plant):
     name = "car-ignores-pilot"
     seen = "the vehicle draws its own maximum whatever the pilot offers, and the charger does not cut it off"
-    area, point, on = "profiles", "plant.drawn", "plant"
+    area, point, part = "profiles", "plant.drawn", "plant"
 
     def drawn(self, bay: Bay) -> float:
         good = super().drawn(bay)
@@ -34,7 +34,7 @@ class CarIgnoresPilot(Defect, Plant):
 class BreakerNeverOpens(Defect, Plant):
     name = "breaker-never-opens"
     seen = "a circuit breaker carries any overload for ever"
-    area, point, on = "always", "plant.breaker", "plant"
+    area, point, part = "always", "plant.breaker", "plant"
 
     def breaker_opens_at(self, branch: Branch) -> float | None:
         super().breaker_opens_at(branch)
@@ -44,7 +44,7 @@ class BreakerNeverOpens(Defect, Plant):
 class RegisterResets(Defect, Plant):
     name = "register-resets"
     seen = "the energy register inside the station falls back to zero after 100 Wh"
-    area, point, on = "always", "plant.register", "plant"
+    area, point, part = "always", "plant.register", "plant"
 
     def register_wh(self, bay: Bay, now: float) -> float:
         good = super().register_wh(bay, now)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from chargekit.model.metering import MeterSample
-from chargekit.wire.messages import ChargingStateChanged, Fact, Metered, Status, TransactionEnded, TransactionStarted
+from chargekit.wire.messages import ChargingStateChanged, Metered, Status, TransactionEnded, TransactionStarted
 from chargekit.world.events import Effect, Save
 
 KINDS = {k.__name__: k for k in (TransactionStarted, Metered, ChargingStateChanged, TransactionEnded)}
@@ -56,10 +56,6 @@ class MessageQueue:
     def mark_offline(self, fact: Queued) -> Queued:
         return replace(fact, offline=True)
 
-    def named(self, fact: Fact, tx: str | None) -> Fact:
+    def named(self, fact: Queued, tx: str | None) -> Queued:
         """The fact with the transaction id the wire wants."""
-        return (
-            replace(fact, tx=tx)
-            if isinstance(fact, (TransactionStarted, Metered, ChargingStateChanged, TransactionEnded))
-            else fact
-        )
+        return replace(fact, tx=tx)  # type: ignore[arg-type]

@@ -323,7 +323,7 @@ class Station(Orders):
         if self.sending or not (self.online and self.accepted and self.queue.entries) or "retry" in self.timers:
             return
         number, ref, fact = self.queue.entries[0]
-        tx = self.txids.get(ref, "0") if self.generation.assigned else ref
+        tx: str | None = self.txids.get(ref, "0") if self.generation.assigned else ref
         if self.generation.assigned and isinstance(fact, TransactionStarted):
             tx = None
         self.sending = True
@@ -340,11 +340,7 @@ class Station(Orders):
             if outlet is not None and outlet.tx is not None and outlet.tx.ref == ref:
                 outlet.tx.id = self.txids.get(ref, ref)
                 out.append(Save(f"tx/{fact.evse}", outlet.tx.to_json()))
-                if (
-                    not answer.accepted
-                    and not self.may_start(fact.token, False)
-                    and self.keys["StopTransactionOnInvalidId"] == "true"
-                ):
+                if not answer.accepted and not self.may_start(fact.token, False) and self.keys["StopTransactionOnInvalidId"] == "true":
                     self.end(outlet, "DeAuthorized", now, out)
         if isinstance(fact, TransactionEnded) and ref in self.txids:
             del self.txids[ref]
@@ -395,9 +391,7 @@ class Station(Orders):
         tx.id = None if self.generation.assigned else ref
         outlet.tx, outlet.token, outlet.ended = tx, None, False
         self.timers.pop(f"token/{number}", None)
-        fact = TransactionStarted(
-            number, tx.token, ref, tx.started, begin, tx=tx.id, remote_start_id=tx.remote_start_id, seq=tx.seq
-        )
+        fact = TransactionStarted(number, tx.token, ref, tx.started, begin, tx=tx.id, remote_start_id=tx.remote_start_id, seq=tx.seq)
         tx.seq += 1
         out.append(Save(f"tx/{number}", tx.to_json()))
         self.enqueue(ref, fact, now, out)

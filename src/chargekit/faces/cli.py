@@ -215,7 +215,7 @@ def defects() -> None:
     for name in ("defect", "on", "caught by", "point", "seen"):
         shown.add_column(name, no_wrap=name == "defect", overflow="fold")
     for one in known_defects().values():
-        shown.add_row(*(escape(one_line(w)) for w in (one.name, one.on, one.area, one.point, one.seen)))
+        shown.add_row(*(escape(one_line(w)) for w in (one.name, one.part, one.area, one.point, one.seen)))
     Console(highlight=False).print(shown)
 
 

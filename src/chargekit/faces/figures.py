@@ -57,7 +57,7 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(f * power for f in (1, 2, 5, 10) if f * power >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [round(i * step, 10) for i in range(first, int(math.floor(high / step + 1e-9)) + 1)]
+    return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def clock(seconds: float) -> str:

@@ -129,9 +129,7 @@ def _matrix(rows: Sequence[Row]) -> str:
                 line.append("<td></td>")
                 continue
             sign = SIGN.get(row["verdict"], "!")
-            line.append(
-                f'<td class="v {_css(row["verdict"])}" title="{markup(row["verdict"])}"><a href="#{_anchor(row)}">{sign}</a></td>'
-            )
+            line.append(f'<td class="v {_css(row["verdict"])}" title="{markup(row["verdict"])}"><a href="#{_anchor(row)}">{sign}</a></td>')
         lines.append("".join(line) + "</tr>")
     return f'<div class="matrix"><table><tr><th></th>{head}</tr>{"".join(lines)}</table></div>'
 

@@ -190,9 +190,7 @@ class Charger:
             raise Failed(f"{self.name} did not answer {kind}: {reply.get('why', '')}")
         return reply
 
-    async def set_profile(
-        self, *, periods: Sequence[tuple[float, float]], purpose: str = "TxProfile", id: int = 1, **more: Any
-    ) -> None:
+    async def set_profile(self, *, periods: Sequence[tuple[float, float]], purpose: str = "TxProfile", id: int = 1, **more: Any) -> None:
         """Install a profile that starts now; `periods` are (start s, A per phase). Failed unless it is accepted."""
         profile: dict[str, Any] = {
             "id": id, "purpose": purpose, "kind": "Absolute", "start": self.bench.now - 2.0,
@@ -217,9 +215,7 @@ class Charger:
             status = self.seen.status.get(self.evse)
             shown = f"status {status}" if status else "no status"
             link = "online" if self.seen.online else "offline"
-            raise Failed(
-                f"{self.name}: {what} did not come within {within_s:g} s; last seen {link}, {shown}", [self.bench.seen.last_seq]
-            )
+            raise Failed(f"{self.name}: {what} did not come within {within_s:g} s; last seen {link}, {shown}", [self.bench.seen.last_seq])
 
     async def booted(self) -> None:
         await self.expect(
@@ -290,9 +286,7 @@ class Bench:
         self.measured.append(one)
         self.evidence.extend(records)
         if one.verdict is Verdict.FAIL:
-            bound = (
-                f"at most {one.at_most:g}" if one.at_most is not None and one.value > one.at_most else f"at least {one.at_least:g}"
-            )
+            bound = f"at most {one.at_most:g}" if one.at_most is not None and one.value > one.at_most else f"at least {one.at_least:g}"
             raise Failed(f"{one.name} was {one.value:.2f} {one.unit}, {bound} {one.unit} expected", records)
 
     def check_bound(self, before_a: float, limit_a: float, what: str) -> None:

@@ -108,7 +108,7 @@ def registers(records: Sequence[Record], about: About) -> Iterable[Broken]:
     owners = {m.id: m.station or m.circuit or m.id for m in about.site.meters}
     for r in records:
         if r.witness == "meter" and r.kind == "sample":
-            figures = [((r.subject, "meter"), float(r.body["energy_wh"]))]
+            figures: list[tuple[tuple[str, object], float]] = [((r.subject, "meter"), float(r.body["energy_wh"]))]
             subject, name = str(owners.get(r.subject, r.subject)), f"meter {r.subject}"
         elif r.witness == "wire" and r.kind.endswith(".req") and r.body.get("dir") == "up":
             figures = [((r.subject, evse), wh) for evse, wh in _reported(r, versions, about)]
@@ -167,9 +167,7 @@ def unauthorised(records: Sequence[Record], about: About) -> Iterable[Broken]:
                 yield Broken(name, f"{amps:.1f} A flowed for {r.t - since:.0f} s and nobody was authorised", (r.seq,), (figure,))
 
 
-def _authorisation(
-    r: Record, versions: dict[str, str], about: About, asked: dict[tuple[str, str], Any], allowed: set[object]
-) -> None:
+def _authorisation(r: Record, versions: dict[str, str], about: About, asked: dict[tuple[str, str], Any], allowed: set[object]) -> None:
     """Follow what the wire said about who may charge: accepted tokens, running transactions."""
     version, payload, ident = versions.get(r.subject), r.body.get("payload"), str(r.body.get("id"))
     action, _, form = r.kind.rpartition(".")
@@ -233,7 +231,5 @@ def judge_records(records: Sequence[Record], about: About, subject: str, *, file
                 )
             )  # fmt: skip
         if not any(one.subject == subject for one in broken):
-            results.append(
-                Result(ident, subject, Verdict.PASS, "", title, str(check.__doc__), ("always",), (), file, (), reproduce)
-            )
+            results.append(Result(ident, subject, Verdict.PASS, "", title, str(check.__doc__), ("always",), (), file, (), reproduce))
     return results

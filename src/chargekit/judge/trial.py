@@ -191,8 +191,7 @@ def about_site(lab: Lab, *, whole: bool) -> dict[str, Any]:
     for limit in lab.bundle.rulebook.limits:
         caps[limit.circuit] = min(limit.limit_a, caps.get(limit.circuit, math.inf))
     circuits = {
-        c.name: {"rating_a": c.rating_a, "limit_a": caps.get(c.name, c.rating_a), "parent": c.parent}
-        for c in lab.site.circuits.values()
+        c.name: {"rating_a": c.rating_a, "limit_a": caps.get(c.name, c.rating_a), "parent": c.parent} for c in lab.site.circuits.values()
     }
     meters = {m.id: {"circuit": m.circuit, "station": m.station} for m in lab.meters}
     return {"circuits": circuits, "meters": meters, "whole_site": whole, "voltage_v": 230.0}

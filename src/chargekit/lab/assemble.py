@@ -129,8 +129,8 @@ class Lab:
 
     # --- machines -----------------------------------------------------------------------------------------------
 
-    def _mixed(self, machine: type[T], on: str, name: str = "") -> type[T]:
-        chosen = [d for d in self.plan.defects if d.on == on]
+    def _mixed(self, machine: type[T], part: str, name: str = "") -> type[T]:
+        chosen = [d for d in self.plan.defects if d.part == part]
         if name and self.plan.defective is not None and name not in self.plan.defective:
             chosen = []
         return with_defects(machine, chosen)

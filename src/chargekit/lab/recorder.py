@@ -28,11 +28,13 @@ def line_of(record: Record) -> bytes:
             text = repr(record.body)[:MOST_SHOWN]
         except RecursionError:
             text = "nested too deeply"
-        inert = {
-            "kind": record.kind.encode("utf-8", "replace").decode(),
-            "body": {"unwritable": text.encode("utf-8", "replace").decode()},
-        }
+        inert = {"kind": _plain(record.kind), "body": {"unwritable": _plain(text)}}
         return orjson.dumps({**data, **inert}, option=_OPTIONS)
+
+
+def _plain(text: str) -> str:
+    """Text without the lone surrogates that UTF-8 can't hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class Recorder:

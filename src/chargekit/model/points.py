@@ -43,14 +43,14 @@ class Defect:
 
     name: kebab-case, unique. seen: where it shows and how, in a firmware engineer's words. area: the conformance area
     that must catch it (`caps`, `priority`, `overrides`, `fallback`, `boot`, `authorise`, `transaction`, `profiles`,
-    `always`). point: the decision point it overrides. on: `station`, `controller`, `plant` or `meter`.
+    `always`). point: the decision point it overrides. part: `station`, `controller`, `plant` or `meter`.
     """
 
     name: ClassVar[str]
     seen: ClassVar[str]
     area: ClassVar[str]
     point: ClassVar[str]
-    on: ClassVar[str] = "station"
+    part: ClassVar[str] = "station"
 
 
 def with_defects(machine: type, defects: Iterable[type[Defect]]) -> type:

@@ -6,6 +6,7 @@ amperes per phase.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -123,7 +124,7 @@ class ProfileStore:
     @staticmethod
     def _malformed(profile: ChargingProfile) -> str:
         starts = [p.start_s for p in profile.periods]
-        if not starts or len(starts) > PERIODS or starts[0] != 0 or any(b <= a for a, b in zip(starts, starts[1:], strict=False)):
+        if not starts or len(starts) > PERIODS or starts[0] != 0 or any(b <= a for a, b in itertools.pairwise(starts)):
             return "InvalidSchedule"  # K01.FR.31, K01.FR.35
         if any(not math.isfinite(p.limit) or p.limit < 0 for p in profile.periods):
             return "InvalidSchedule"

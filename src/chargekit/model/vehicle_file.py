@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from chargekit.model.located import BadInput, Located
 from chargekit.model.vehicle import Vehicle
 
@@ -18,7 +20,7 @@ def parse_vehicle(node: Located) -> Vehicle:
     if dc is not None:
         dc.only("max_kw", "curve")
         curve = tuple(_point(p) for p in dc.list("curve"))
-        if any(b[0] <= a[0] for a, b in zip(curve, curve[1:], strict=False)):
+        if any(b[0] <= a[0] for a, b in itertools.pairwise(curve)):
             raise BadInput(dc.need("curve").source, "a curve's SoC must rise from point to point")
     phases = ac.integer("phases")
     if phases not in (1, 2, 3):

@@ -15,16 +15,16 @@ from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
 
-PORTFOLIO: Final = {"access": ("classes",), "incidents": ("overrides",)}
-TYPE: Final = {
+PORTFOLIO: Final[dict[str, tuple[str, ...]]] = {"access": ("classes",), "incidents": ("overrides",)}
+TYPE: Final[dict[str, tuple[str, ...]]] = {
     "access": ("default_class",), "priority": ("ranks",), "power": ("lease", "margin"),
     "incidents": ("fallback", "default", "meter_stale"),
 }  # fmt: skip
-SITE: Final = {
+SITE: Final[dict[str, tuple[str, ...]]] = {
     "access": ("tokens", "default_class"), "priority": ("ranks",), "power": ("limits", "lease", "margin"),
     "incidents": ("fallback", "default", "meter_stale"),
 }  # fmt: skip
-WHERE: Final = {"portfolio": PORTFOLIO, "site type": TYPE, "site": SITE}
+WHERE: Final[dict[str, dict[str, tuple[str, ...]]]] = {"portfolio": PORTFOLIO, "site type": TYPE, "site": SITE}
 DEFAULTS: Final = {"lease": 900.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
 
 

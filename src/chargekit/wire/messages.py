@@ -121,9 +121,7 @@ class Other:
     payload: dict[str, object]
 
 
-Fact = (
-    Booted | Alive | StatusChanged | AuthorizeAsked | TransactionStarted | Metered | ChargingStateChanged | TransactionEnded | Other
-)
+Fact = Booted | Alive | StatusChanged | AuthorizeAsked | TransactionStarted | Metered | ChargingStateChanged | TransactionEnded | Other
 
 
 # --- answers of the CSMS to facts -------------------------------------------------------------------------------

@@ -47,9 +47,7 @@ CODES: Final[dict[str, dict[str, str]]] = {
 }
 """Neutral problem code to the error code each version writes (J and P4 §4.2.3, §4.3)."""
 
-_COMMON_CODES: Final = frozenset(
-    {"NotImplemented", "NotSupported", "InternalError", "ProtocolError", "SecurityError", "GenericError"}
-)
+_COMMON_CODES: Final = frozenset({"NotImplemented", "NotSupported", "InternalError", "ProtocolError", "SecurityError", "GenericError"})
 _EXTRA_CODES: Final = {"1.6": frozenset[str](), "2.0.1": frozenset({"RpcFrameworkError", "MessageTypeNotSupported"})}
 
 LONGEST_FRAME: Final = 1 << 20

@@ -288,9 +288,7 @@ def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
                 stackLevel=command.stack_level,
             )
         case GetComposite():
-            return "GetCompositeSchedule", no_nones(
-                connectorId=command.evse, duration=command.duration_s, chargingRateUnit=command.unit
-            )
+            return "GetCompositeSchedule", no_nones(connectorId=command.evse, duration=command.duration_s, chargingRateUnit=command.unit)
         case RemoteStart():
             return "RemoteStartTransaction", no_nones(
                 idTag=_token(command.token),

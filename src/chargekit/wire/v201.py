@@ -303,9 +303,7 @@ def _read_set_key(payload: Payload, cal: Calendar) -> Command:
 
 _AVAILABILITY: Final = {"Operative": True, "Inoperative": False}
 _COMMANDS: Final[dict[str, Any]] = {
-    "SetChargingProfile": lambda p, cal: SetProfile(
-        whole(p, "evseId", 0), read_profile(table(p, "chargingProfile"), cal, _PROFILE)
-    ),
+    "SetChargingProfile": lambda p, cal: SetProfile(whole(p, "evseId", 0), read_profile(table(p, "chargingProfile"), cal, _PROFILE)),
     "ClearChargingProfile": _read_clear,
     "GetCompositeSchedule": lambda p, cal: GetComposite(
         whole(p, "evseId", 0), whole(p, "duration", 0), one_of(p, "chargingRateUnit", UNITS, None)
