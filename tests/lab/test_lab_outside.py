@@ -93,9 +93,7 @@ def test_our_fleet_under_their_controller():
         host, port = theirs.address("csms")
         ours = build(
             load_site("mixed-use"),
-            Plan(
-                csms_url=f"ws://{host}:{port}/ocpp", rate=RATE, serve_meters=meters, stations=TWO, rigs_at=(theirs.address("rig"),)
-            ),
+            Plan(csms_url=f"ws://{host}:{port}/ocpp", rate=RATE, serve_meters=meters, stations=TWO, rigs_at=(theirs.address("rig"),)),
         )
 
         async def work() -> None:

@@ -22,7 +22,8 @@ FREE = ("127.0.0.1", 0)
     ("path", "name"),
     [
         ("/ac-01", "ac-01"), ("/ocpp/ac-01", "ac-01"), ("/ocpp/ac-01/", "ac-01"), ("/a%2Db?x=/y", "a-b"), ("/caf%C3%A9", "café"),
-        ("/a%2Fb", "a/b"), ("/", None), ("//", None), ("/" + "x" * 48, "x" * 48), ("/" + "x" * 49, None), ("/%FF", None), ("", None),
+        ("/a%2Fb", "a/b"), ("/", None), ("//", None), ("/" + "x" * 48, "x" * 48), ("/" + "x" * 49, None), ("/%FF", None),
+        ("", None),
     ],
 )  # fmt: skip
 def test_identity_in_a_path(path: str, name: str | None):
@@ -41,9 +42,7 @@ def listening(**more: object) -> Lab:
 
 async def dial(lab: Lab, path: str = "/ac-01", subprotocols: tuple[str, ...] = ("ocpp1.6",), **more: object) -> ClientConnection:
     host, port = lab.address("csms")
-    return await connect(
-        f"ws://{host}:{port}{path}", subprotocols=list(subprotocols) or None, proxy=None, **{**patience(RATE), **more}
-    )  # type: ignore
+    return await connect(f"ws://{host}:{port}{path}", subprotocols=list(subprotocols) or None, proxy=None, **{**patience(RATE), **more})  # type: ignore
 
 
 def wire(lab: Lab, station: str = "ac-01") -> list[str]:

@@ -77,18 +77,21 @@ def run(
     reverse: Annotated[bool, typer.Option("--reverse", help="Judge in reverse order.")] = False,
     csms: Annotated[str | None, typer.Option(metavar="URL", help="Judge the controller at this URL.")] = None,
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Judge chargers that connect here.")] = None,
+    rig: Annotated[list[str] | None, typer.Option(metavar="HOST:PORT", help="Hands lent by another process.")] = None,
+    meters: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where outside meters are read.")] = None,
+    modbus: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where our meters are served.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")] = False,
 ) -> None:
     """Judge a site: every case against every subject, with a verdict and its evidence for each."""
     with told():
-        options = _options(site, case, covers, subject, defect, seed, out, resume, rate, sockets, workers, reverse, csms, listen)
+        outside = {"csms": csms, "listen": listen, "rig": rig or [], "meters": meters, "modbus": modbus}
+        options = _options(site, case, covers, subject, defect, seed, out, resume, rate, sockets, workers, reverse, outside)
         raise typer.Exit(_judge(options, quiet=quiet))
 
 
 def _options(
-    site: str, case: list[str] | None, covers: str | None, subject: list[str] | None, defect: list[str] | None,
-    seed: int, out: Path | None, resume: Path | None, rate: str, sockets: bool, workers: int, reverse: bool,
-    csms: str | None, listen: str | None,
+    site: str, case: list[str] | None, covers: str | None, subject: list[str] | None, defect: list[str] | None, seed: int,
+    out: Path | None, resume: Path | None, rate: str, sockets: bool, workers: int, reverse: bool, outside: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """Everything a run needs, checked before anything starts."""
     from chargekit.judge.catalogue import known_cases
@@ -97,8 +100,9 @@ def _options(
 
     bundle = load_site(site)
     pace = rate_of(rate)
-    if (sockets or csms or listen) and math.isinf(pace):
-        pace = 60.0 if rate == "inf" and not listen else 1.0
+    if (sockets or outside["csms"] or outside["listen"]) and math.isinf(pace):
+        # Sockets need real time; what is outside may be real.
+        pace = 60.0 if sockets else 1.0
     for name in defect or ():
         if name not in known_defects():
             raise BadInput(None, f"--defect: {name!r} is not known", nearest(name, known_defects()))
@@ -110,9 +114,13 @@ def _options(
     for name in subject or ():
         if name not in subjects:
             raise BadInput(None, f"--subject: {name!r} is not of this site", nearest(name, subjects))
-    for name, address in (("--listen", listen),):
-        if address:
-            address_of(address, name)
+    for key in ("listen", "meters", "modbus"):
+        if outside[key]:
+            address_of(outside[key], f"--{key}")
+    for text in outside["rig"]:
+        address_of(text, "--rig")
+    if workers > 1 and (outside["csms"] or outside["listen"]):
+        raise BadInput(None, "--workers: one process at a time can hold the chargers or the controller", "leave it out")
     if resume is not None and not (resume / "records").is_dir():
         raise BadInput(None, f"--resume: {resume} is no run folder", "a folder with records/ in it expected")
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -123,7 +131,7 @@ def _options(
         "site": site, "case": case or [], "covers": covers, "subject": subject or [], "defect": defect or [],
         "seed": seed, "out": folder, "resume": resume is not None, "rate": pace,
         "transport": "sockets" if sockets else "memory", "workers": workers, "reverse": reverse,
-        "csms": csms, "listen": listen,
+        **outside,
     }  # fmt: skip
 
 
@@ -165,13 +173,13 @@ def _pytest_args(options: dict[str, Any], cases: Path) -> list[str]:
     folder: Path = options["out"]
     args = [
         str(cases), "-p", "no:terminal", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={cases}",
-        "--import-mode=importlib", f"--junitxml={folder / 'junit.xml'}", "-o", "junit_family=xunit2",
+        "--import-mode=importlib", "-W", "ignore", f"--junitxml={folder / 'junit.xml'}", "-o", "junit_family=xunit2",
         f"--chargekit-site={options['site']}", f"--chargekit-seed={options['seed']}", f"--chargekit-out={folder}",
         f"--chargekit-rate={options['rate']}", f"--chargekit-transport={options['transport']}",
     ]  # fmt: skip
-    for key in ("case", "subject", "defect"):
+    for key in ("case", "subject", "defect", "rig"):
         args += [f"--chargekit-{key}={value}" for value in options[key]]
-    for key in ("covers", "csms", "listen"):
+    for key in ("covers", "csms", "listen", "meters", "modbus"):
         if options[key]:
             args.append(f"--chargekit-{key}={options[key]}")
     for key in ("resume", "reverse"):

@@ -16,6 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from chargekit.judge.case import Case
     from chargekit.judge.trial import Setting, Trial
+    from chargekit.lab.assemble import Plan
 
 SETTING = "_chargekit_setting"
 ROWS = "_chargekit_rows"
@@ -35,6 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--chargekit-defect", action="append", default=[], metavar="NAME", help="plant this defect")
     add("--chargekit-csms", metavar="URL", help="judge the controller at this URL")
     add("--chargekit-listen", metavar="HOST:PORT", help="judge chargers that connect here")
+    add("--chargekit-rig", action="append", default=[], metavar="HOST:PORT", help="where others lend us their hands")
+    add("--chargekit-meters", metavar="HOST:PORT", help="where outside meters are read")
+    add("--chargekit-modbus", metavar="HOST:PORT", help="where our emulated meters are served")
     add("--chargekit-resume", action="store_true", help="do not repeat trials whose record file is complete")
     add("--chargekit-reverse", action="store_true", help="run in reverse order")
     add("--chargekit-strip-truth", action="store_true", help="judge without the emulator's own knowledge")
@@ -66,10 +70,34 @@ def _setting(config: pytest.Config) -> Setting:
         out = option("--chargekit-out")
         found = Setting(
             bundle, option("--chargekit-seed"), option("--chargekit-rate"), option("--chargekit-transport"), defects,
-            Path(out) if out else None, option("--chargekit-csms"), option("--chargekit-strip-truth"),
+            Path(out) if out else None, option("--chargekit-csms"), option("--chargekit-strip-truth"), _outside(config),
         )  # fmt: skip
         setattr(config, SETTING, found)
     return found
+
+
+def _outside(config: pytest.Config) -> Plan:
+    """Who is outside, and where."""
+    from chargekit.lab.assemble import Plan
+
+    def at(name: str) -> tuple[str, int] | None:
+        text = config.getoption(name)
+        return _address(text) if text else None
+
+    return Plan(
+        csms_url=config.getoption("--chargekit-csms"),
+        listen=at("--chargekit-listen"),
+        meters_at=at("--chargekit-meters"),
+        serve_meters=at("--chargekit-modbus"),
+        rigs_at=tuple(_address(text) for text in config.getoption("--chargekit-rig")),
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise pytest.UsageError(f"HOST:PORT expected, found {text!r}")
+    return host.strip("[]"), int(port)
 
 
 def _subjects(info: Case, config: pytest.Config) -> list[str]:
@@ -130,7 +158,7 @@ def _standing(config: pytest.Config, setting: Setting) -> Any:
 
     found = getattr(config, "_chargekit_standing", None)
     if found is None:
-        found = StandingBench(setting, config.getoption("--chargekit-listen"))
+        found = StandingBench(setting)
         config._chargekit_standing = found  # type: ignore[attr-defined]
     return found
 

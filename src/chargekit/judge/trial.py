@@ -86,7 +86,6 @@ def plan_of(setting: Setting, case: Case, subject: str) -> Plan:
         operate=whole,
         defects=tuple(defect(name) for name in setting.defects),
         stations=None if whole else (subject,),
-        csms_url=setting.csms_url,
     )
 
 
@@ -109,14 +108,24 @@ def result_of(data: dict[str, Any]) -> Result:
     )  # fmt: skip
 
 
+def not_declared(setting: Setting, case: Case, subject: str) -> Trial | None:
+    """Not applicable, naming it, where the subject's device profile lacks what the case requires."""
+    if case.scope == "site":
+        return None
+    missing = sorted(case.requires - setting.bundle.site.station(subject).model.capabilities)
+    if not missing:
+        return None
+    reason = f"the device profile of {subject} does not declare {', '.join(missing)}"
+    return Trial(_result(case, subject, Verdict.NOT_APPLICABLE, reason, (), (), "", reproduce(setting, case.id, subject)), ())
+
+
 def run_trial(setting: Setting, case: Case, subject: str) -> Trial:
     """Build a lab, run the case, judge what was witnessed, write the record file's end."""
-    missing = [] if case.scope == "site" else sorted(case.requires - setting.bundle.site.station(subject).model.capabilities)
+    missing = not_declared(setting, case, subject)
+    if missing is not None:
+        return missing
     name = record_name(case.id, subject)
     again = reproduce(setting, case.id, subject)
-    if missing:
-        reason = f"the device profile of {subject} does not declare {', '.join(missing)}"
-        return Trial(_result(case, subject, Verdict.NOT_APPLICABLE, reason, (), (), "", again), ())
     lab = build(setting.bundle, plan_of(setting, case, subject))
     try:
         return trial_on(lab, setting, case, subject, file=f"records/{name}", again=again)
@@ -133,13 +142,19 @@ def trial_on(lab: Lab, setting: Setting, case: Case, subject: str, *, file: str,
     verdict, reason, records = _carry_out(lab, bench, case)
     bench.seen.close()
     result = _result(case, subject, verdict, reason, tuple(bench.measured), (*bench.evidence, *records), file, again)
-    seen: Sequence[Record] = lab.history.records[began:]
+    seen: Sequence[Record] = [*_links_before(lab.history.records[:began]), *lab.history.records[began:]]
     if setting.strip_truth:
         seen = [r for r in seen if r.witness != "truth"]
     checks = tuple(judge_records(seen, About(lab.site, lab.calendar), subject, file=file, reproduce=again))
     if recorder is not None:
         recorder.end({"result": result.to_json(), "checks": [c.to_json() for c in checks]})
     return Trial(result, checks)
+
+
+def _links_before(records: Sequence[Record]) -> list[Record]:
+    """The last thing known of each link, so that checks of a later trial know the version spoken."""
+    last = {r.subject: r for r in records if r.witness == "wire" and r.kind in ("opened", "closed")}
+    return list(last.values())
 
 
 def _carry_out(lab: Lab, bench: Bench, case: Case) -> tuple[Verdict, str, tuple[int, ...]]:

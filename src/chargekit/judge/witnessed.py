@@ -91,6 +91,8 @@ class Witnessed:
         self.last_seq = 0
         self._asked: dict[tuple[str, str, str], Fact | None] = {}
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[bool]]] = []
+        for record in lab.history.records:
+            self.take(record)
         self._stop = lab.history.subscribe(self.take)
 
     def close(self) -> None:

@@ -192,7 +192,8 @@ def _stations(node: Located, circuits: dict[str, Circuit]) -> Iterator[ChargingS
         rig = one.text("rig", "emulated" if link == "emulated" else "none")
         for name in spread(one.text("id"), one.need("id")):
             if not NAME.match(name):
-                raise BadInput(one.need("id").source, f"a station can't be named {name!r}", "letters, digits, dot, dash; at most 48")
+                hint = "letters, digits, dot, dash; at most 48"
+                raise BadInput(one.need("id").source, f"a station can't be named {name!r}", hint)
             if name in seen:
                 raise BadInput(one.source, f"station {name!r} is named twice", f"first at {seen[name].source}")
             seen[name] = one
