@@ -46,3 +46,25 @@ async def test_a_feeder_and_the_import_limit_hold_under_full_demand(bench: Bench
     grid = site.meter(site.grid.name)
     share = (await grid.fresh()).most_a / limits[site.grid.name] * 100
     bench.measure(Measured("share of the import limit that is used", share, "%", at_least=85), [grid.last().seq])
+
+
+@case("CK-CAP-103", scope="site", covers={"decrease before increase", "site import limit"}, area="caps", limit_s=14400)
+async def test_power_changes_hands_within_the_cap(bench: Bench) -> None:
+    """When an override moves power from one car to another, the grid meter stays within the cap in between."""
+    site = bench.site()
+    guest, resident = site.chargers[0], site.chargers[1]
+    for charger, token in ((resident, "RES-1"), (guest, "GST-1")):
+        await bench.reach("Booted", charger=charger)
+        await charger.charging("compact-3ph", token, 20)
+        await bench.sleep(45)
+    grid = site.meter(site.grid.name)
+    before_a = (await grid.fresh()).most_a
+    cap_a = float(round(before_a * 0.7))
+    bench.check_bound(before_a, cap_a, "a cap")
+    await site.set_cap(cap_a)
+    await grid.settles(at_most_a=cap_a, within=REACTION_S)
+    await bench.sleep(15)
+    lent_a = (await guest.meter.fresh()).most_a
+    await site.lever("create_override", id="ovr-2", token="GST-1", until=bench.now + 600, who="dispatcher", why="departure moved up")
+    await grid.holds(at_most_a=cap_a, for_s=120)
+    bench.measure(Measured("current the guest gained", guest.meter.now_a() - lent_a, "A", at_least=2), [guest.meter.last().seq])

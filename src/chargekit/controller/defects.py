@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chargekit.controller.operator import Key, Operator
+from chargekit.controller.operator import Operator
 from chargekit.model.limit import Limit
 from chargekit.model.points import Defect
 from chargekit.model.profile import Period
 from chargekit.policy.overrides import Override
-from chargekit.world.events import Effect
 
 
 class FirstComeFirstServed(Defect, Operator):
@@ -69,16 +68,6 @@ class NoFallbackInLease(Defect, Operator):
         return super().periods(amps)[:1]
 
 
-class IncreaseFirst(Defect, Operator):
-    name = "increase-before-decrease"
-    seen = "raises one session before the other has let go"
-    area, point, part = "caps", "controller.raise", "controller"
-
-    def _raise(self, ups: list[tuple[float, Key, str]], now: float, out: list[Effect]) -> None:
-        for amps, key, because in ups:
-            self._lease(key, amps, because, now, out)
-
-
 CONTROLLER_DEFECTS: tuple[type[Defect], ...] = (
-    FirstComeFirstServed, OverTheCap, IgnoresCap, GivesNothing, OverrideForEver, NoFallbackInLease, IncreaseFirst,
+    FirstComeFirstServed, OverTheCap, IgnoresCap, GivesNothing, OverrideForEver, NoFallbackInLease,
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from chargekit.emulator.bay import Bay
-from chargekit.emulator.electrics import Branch
 from chargekit.emulator.plant import Plant
 from chargekit.model.points import Defect
 
@@ -14,8 +13,7 @@ class WeldedContactor(Defect, Plant):
     area, point, part = "always", "plant.contactor_open", "plant"
 
     def opened(self, bay: Bay) -> bool:
-        super().opened(bay)
-        return bay.vehicle is None or bay.drawn <= 0.0
+        return super().opened(bay) and (bay.vehicle is None or bay.drawn <= 0.0)
 
     def drawn(self, bay: Bay) -> float:
         return max(super().drawn(bay), bay.drawn if not bay.closed and bay.vehicle else 0.0)
@@ -31,24 +29,14 @@ class CarIgnoresPilot(Defect, Plant):
         return min(bay.vehicle.ac_max_a, bay.evse.max_a) if good > 0 and bay.vehicle and not bay.evse.dc else good
 
 
-class BreakerNeverOpens(Defect, Plant):
-    name = "breaker-never-opens"
-    seen = "a circuit breaker carries any overload for ever"
-    area, point, part = "always", "plant.breaker", "plant"
-
-    def breaker_opens_at(self, branch: Branch) -> float | None:
-        super().breaker_opens_at(branch)
-        return None
-
-
 class RegisterResets(Defect, Plant):
     name = "register-resets"
-    seen = "the energy register inside the station falls back to zero after 100 Wh"
+    seen = "the energy register inside the station falls back to zero after 300 Wh"
     area, point, part = "always", "plant.register", "plant"
 
     def register_wh(self, bay: Bay, now: float) -> float:
         good = super().register_wh(bay, now)
-        return good if good < 100.0 else good - 100.0
+        return good if good < 300.0 else good - 300.0
 
 
-PLANT_DEFECTS: tuple[type[Defect], ...] = (WeldedContactor, CarIgnoresPilot, BreakerNeverOpens, RegisterResets)
+PLANT_DEFECTS: tuple[type[Defect], ...] = (WeldedContactor, CarIgnoresPilot, RegisterResets)

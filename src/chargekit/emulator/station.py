@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
+from chargekit.emulator.decisions import Decisions
 from chargekit.emulator.generation import GENERATIONS, KEYS
 from chargekit.emulator.orders import Orders
 from chargekit.emulator.outlet import Outlet, Transaction
 from chargekit.emulator.queue import MessageQueue, Queued
+from chargekit.emulator.telling import Telling
 from chargekit.model.calendar import Calendar
 from chargekit.model.metering import MeterSample
-from chargekit.model.points import point
-from chargekit.model.schedule import InForce, ProfileStore
+from chargekit.model.schedule import ProfileStore
 from chargekit.model.site import ChargingStation
 from chargekit.wire import Unreadable, codec
 from chargekit.wire.messages import (
@@ -26,11 +26,7 @@ from chargekit.wire.messages import (
     AliveAnswer,
     AuthorizeAsked,
     BootAnswer,
-    Booted,
-    ChargingStateChanged,
     Fact,
-    Metered,
-    StatusChanged,
     TokenAnswer,
     TransactionEnded,
     TransactionStarted,
@@ -53,7 +49,6 @@ from chargekit.world.events import (
 )
 
 CSMS = "csms"
-DIAL_S, DIAL_RANDOM_S, DIAL_DOUBLINGS = 5.0, 5.0, 4
 
 
 class Tap(Protocol):
@@ -62,7 +57,7 @@ class Tap(Protocol):
     def read(self, now: float) -> MeterSample: ...
 
 
-class Station(Orders):
+class Station(Orders, Telling, Decisions):
     """A charging station. `saved` is its non-volatile memory; `clock_offset_s` how far its clock is ahead of UTC until the
     CSMS sets it (never, with `keeps_clock`)."""
 
@@ -206,9 +201,8 @@ class Station(Orders):
             self.timers.pop("boot", None)
             self.timers.pop("retry", None)
             self.link_lost(now, out)
-        wait = DIAL_S * 2 ** min(self.dialled, DIAL_DOUBLINGS) + self.rng.random() * DIAL_RANDOM_S
+        self.timers["dial"] = now + self.dial_wait_s()
         self.dialled += 1
-        self.timers["dial"] = now + wait
 
     def _boot(self, now: float, out: list[Effect]) -> None:
         if not self.online:
@@ -470,48 +464,6 @@ class Station(Orders):
         watts = None if share is None else min(share * 1000.0, offer_a * 3 * self.spec.model.voltage_v)
         out.append(Load(outlet.evse.id, closed, offer_a, watts))
 
-    # --- telling ------------------------------------------------------------------------------------------------
-
-    def _show(self, outlet: Outlet, now: float, out: list[Effect]) -> None:
-        """Report the outlet's status where it changed."""
-        status = outlet.status()
-        if outlet.tx is not None and self.generation.charging_state and status is not outlet.charging_shown:
-            outlet.charging_shown = status
-            tx = outlet.tx
-            fact = ChargingStateChanged(outlet.evse.id, tx.id or tx.ref, status, self.own(now), seq=tx.seq)
-            tx.seq += 1
-            out.append(Save(f"tx/{outlet.evse.id}", tx.to_json()))
-            self.enqueue(tx.ref, fact, now, out)
-        told = self.generation.connector(status)
-        if told is outlet.shown or not (self.online and self.accepted):
-            return
-        outlet.shown = told
-        self.call(StatusChanged(outlet.evse.id, 1, told, self.own(now)), now, "status")
-
-    def show_all(self, now: float, out: list[Effect]) -> None:
-        for outlet in self.outlets.values():
-            outlet.shown = None
-            self._show(outlet, now, out)
-
-    def _plan_meter(self, now: float) -> None:
-        every = self.meter_interval_s()
-        if every > 0:
-            self.timers.setdefault("meter", (now // every + 1) * every)
-
-    def _meter(self, now: float, out: list[Effect]) -> None:
-        active = [o for o in self.outlets.values() if o.tx is not None]
-        for outlet in active:
-            tx = outlet.tx
-            assert tx is not None
-            sample = self.reported(outlet, self.taps[outlet.evse.id].read(now))
-            fact = Metered(outlet.evse.id, (replace(sample, t=self.own(now)),), tx.id or tx.ref, seq=tx.seq)
-            if self.generation.charging_state:
-                tx.seq += 1
-                out.append(Save(f"tx/{outlet.evse.id}", tx.to_json()))
-            self.enqueue(tx.ref, fact, now, out)
-        if active:
-            self._plan_meter(now)
-
     def reboot(self, reason: str, now: float, out: list[Effect]) -> None:
         """Restart by command: transactions end, the link closes, then everything starts anew."""
         for outlet in self.outlets.values():
@@ -522,71 +474,3 @@ class Station(Orders):
         self.reason = "RemoteReset"
         out += [Save("reason", self.reason), Hangup(CSMS, 1001, "restart")]
         self.timers = {"up": now + self.spec.model.power_up_s}
-
-    # --- decision points ----------------------------------------------------------------------------------------
-
-    @point("station.frame")
-    def frame(self, text: str) -> str:
-        """The last look at a frame before it leaves."""
-        return text
-
-    @point("station.boot_fact")
-    def boot_fact(self, reason: str) -> Booted | None:
-        """How it presents itself; None: it says nothing and behaves as if accepted."""
-        model = self.spec.model
-        return Booted(model.vendor, model.model, "1.0.0", self.spec.id[:25], reason)
-
-    @point("station.may_start")
-    def may_start(self, token: str, accepted: bool) -> bool:
-        """Whether this token gets energy."""
-        return accepted
-
-    @point("station.may_close")
-    def may_close(self, outlet: Outlet) -> bool:
-        """Whether the contactor may close."""
-        return outlet.tx is not None and outlet.offer_a >= 6.0
-
-    @point("station.limit_in_force")
-    def limit_in_force(self, outlet: Outlet, now: float) -> InForce:
-        """The limit that applies to a running transaction."""
-        tx = outlet.tx
-        assert tx is not None
-        return self.store.limit_at(outlet.evse.id, self.own(now), transaction=tx.id or tx.ref, started=tx.started)
-
-    @point("station.offered_a")
-    def offered_a(self, outlet: Outlet, limit_a: float, now: float) -> float:
-        """What the pilot signals for a limit: 0 below 6 A, down to 0.1 A otherwise (IEC 61851-1)."""
-        return int(limit_a * 10 + 1e-6) / 10 if limit_a >= 6.0 - 1e-9 else 0.0
-
-    @point("station.latency_s")
-    def latency_s(self, outlet: Outlet) -> float:
-        """Time from a new limit to the pilot."""
-        return self.spec.model.pilot_latency_s
-
-    @point("station.reported")
-    def reported(self, outlet: Outlet, sample: MeterSample) -> MeterSample:
-        """What it reports of what its meter shows."""
-        return sample
-
-    @point("station.meter_interval_s")
-    def meter_interval_s(self) -> float:
-        return float(self.keys["MeterValueSampleInterval"])
-
-    @point("station.link_lost")
-    def link_lost(self, now: float, out: list[Effect]) -> None:
-        """What changes when the link goes: nothing; the TxProfile stays (1.6 section 3.13.6, K06)."""
-
-    @point("station.tells_end")
-    def tells_end(self, tx: Transaction) -> bool:
-        """Whether the end of a transaction is told."""
-        return True
-
-    @point("station.interrupted")
-    def interrupted(self, tx: Transaction) -> Transaction | None:
-        """What is left of a transaction after a power cut."""
-        return tx
-
-    @point("station.profiles_at_start")
-    def profiles_at_start(self, saved: Any) -> Any:
-        """The profiles found in memory after power-up (K01.FR.27)."""
-        return saved

@@ -218,8 +218,28 @@ class LosesProfiles(Defect, _Base):
         return ()
 
 
+class StaysOffline(Defect, _Base):
+    name = "stays-offline"
+    seen = "once its link was lost it does not dial again for an hour"
+    area, point = "boot", "station.dial_wait_s"
+
+    def dial_wait_s(self) -> float:
+        return super().dial_wait_s() + 3600.0
+
+
+class AcceptsAnything(Defect, _Base):
+    name = "accepts-any-profile"
+    seen = "accepts a TxProfile although no transaction runs"
+    area, point = "profiles", "station.refusal"
+
+    def refusal(self, evse: int, profile: ChargingProfile) -> str:
+        super().refusal(evse, profile)
+        return ""
+
+
 STATION_DEFECTS: tuple[type[Defect], ...] = (
     IgnoresLimit, FivePercentOver, LimitLate, LimitIsSum, ClampsToSix, ResumeIgnoresLimit, ExpiryUnlimited,
     ReconnectDropsTxProfile, IgnoresSecondPeriod, ChargesUnauthorised, NeverStarts, SkipsBoot, BootLacksModel,
     AnswersWrongId, RegisterGoesBack, ForgetsStop, LosesTransaction, SilentMeter, RejectsProfiles, LosesProfiles,
+    StaysOffline, AcceptsAnything,
 )  # fmt: skip

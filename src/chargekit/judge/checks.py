@@ -14,7 +14,7 @@ from chargekit.wire import Unreadable, codec, schemas
 from chargekit.wire.messages import Metered, TransactionEnded, TransactionStarted
 from chargekit.world.history import Record
 
-UNAUTHORISED_GRACE_S: Final = 15.0
+UNAUTHORISED_GRACE_S: Final = 10.0
 UNAUTHORISED_A: Final = 0.5
 REGISTER_SLACK_WH: Final = 1.0
 
@@ -106,12 +106,13 @@ def registers(records: Sequence[Record], about: About) -> Iterable[Broken]:
     versions = _versions(records)
     last: dict[tuple[str, object], tuple[float, int]] = {}
     owners = {m.id: m.station or m.circuit or m.id for m in about.site.meters}
+    evses: dict[tuple[str, str], int] = {}
     for r in records:
         if r.witness == "meter" and r.kind == "sample":
             figures: list[tuple[tuple[str, object], float]] = [((r.subject, "meter"), float(r.body["energy_wh"]))]
             subject, name = str(owners.get(r.subject, r.subject)), f"meter {r.subject}"
         elif r.witness == "wire" and r.kind.endswith(".req") and r.body.get("dir") == "up":
-            figures = [((r.subject, evse), wh) for evse, wh in _reported(r, versions, about)]
+            figures = [((r.subject, evse), wh) for evse, wh in _reported(r, versions, about, evses)]
             subject, name = r.subject, "the register it reports"
         else:
             continue
@@ -122,7 +123,8 @@ def registers(records: Sequence[Record], about: About) -> Iterable[Broken]:
             last[key] = (max(wh, before[0]) if before else wh, r.seq)
 
 
-def _reported(r: Record, versions: dict[str, str], about: About) -> Iterable[tuple[object, float]]:
+def _reported(r: Record, versions: dict[str, str], about: About, evses: dict[tuple[str, str], int]) -> Iterable[tuple[int, float]]:
+    """(EVSE, register) of each figure in a message. `evses` remembers where a transaction runs: a 1.6 stop does not say."""
     version, payload = versions.get(r.subject), r.body.get("payload")
     if version is None or not isinstance(payload, dict):
         return
@@ -130,12 +132,23 @@ def _reported(r: Record, versions: dict[str, str], about: About) -> Iterable[tup
         fact = codec(version).read_fact(r.kind[: -len(".req")], payload, about.calendar)
     except (Unreadable, ValueError):
         return
-    if isinstance(fact, Metered) and fact.tx is not None:
-        for sample in fact.samples:
-            if math.isfinite(sample.energy_wh):
-                yield ("tx", fact.tx), sample.energy_wh
-    elif isinstance(fact, (TransactionStarted, TransactionEnded)) and fact.tx is not None and math.isfinite(fact.register_wh):
-        yield ("tx", fact.tx), fact.register_wh
+    if not isinstance(fact, (Metered, TransactionStarted, TransactionEnded)):
+        return
+    evse = fact.evse or evses.get((r.subject, str(fact.tx)), 0) or _only_evse(about, r.subject)
+    if not evse:
+        return
+    if fact.tx is not None:
+        evses[(r.subject, fact.tx)] = evse
+    figures = [s.energy_wh for s in fact.samples] if isinstance(fact, Metered) else [fact.register_wh]
+    for wh in figures:
+        if math.isfinite(wh):
+            yield evse, wh
+
+
+def _only_evse(about: About, name: str) -> int:
+    """The station's EVSE where it has just one, else 0."""
+    evses = [e.id for s in about.site.stations if s.id == name for e in s.model.evses]
+    return evses[0] if len(evses) == 1 else 0
 
 
 def unauthorised(records: Sequence[Record], about: About) -> Iterable[Broken]:

@@ -1,0 +1,92 @@
+"""The decision points of the firmware: small methods where real firmware goes wrong. Defects override them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chargekit.emulator.outlet import Outlet, Transaction
+from chargekit.model.metering import MeterSample
+from chargekit.model.points import point
+from chargekit.model.schedule import InForce
+from chargekit.wire.messages import Booted
+from chargekit.world.events import Effect
+
+if TYPE_CHECKING:
+    from chargekit.emulator.station import Station
+
+DIAL_S, DIAL_RANDOM_S, DIAL_DOUBLINGS = 5.0, 5.0, 4
+
+
+class Decisions:
+    """What a good station decides; mixed into Station."""
+
+    @point("station.frame")
+    def frame(self: Station, text: str) -> str:  # type: ignore[misc]
+        """The last look at a frame before it leaves."""
+        return text
+
+    @point("station.dial_wait_s")
+    def dial_wait_s(self: Station) -> float:  # type: ignore[misc]
+        """How long it waits before it dials again: doubling, with a random part (OCPP 2.0.1 part 4, 5.3)."""
+        return DIAL_S * 2.0 ** min(self.dialled, DIAL_DOUBLINGS) + self.rng.random() * DIAL_RANDOM_S
+
+    @point("station.boot_fact")
+    def boot_fact(self: Station, reason: str) -> Booted | None:  # type: ignore[misc]
+        """How it presents itself; None: it says nothing and behaves as if accepted."""
+        model = self.spec.model
+        return Booted(model.vendor, model.model, "1.0.0", self.spec.id[:25], reason)
+
+    @point("station.may_start")
+    def may_start(self: Station, token: str, accepted: bool) -> bool:  # type: ignore[misc]
+        """Whether this token gets energy."""
+        return accepted
+
+    @point("station.may_close")
+    def may_close(self: Station, outlet: Outlet) -> bool:  # type: ignore[misc]
+        """Whether the contactor may close."""
+        return outlet.tx is not None and outlet.offer_a >= 6.0
+
+    @point("station.limit_in_force")
+    def limit_in_force(self: Station, outlet: Outlet, now: float) -> InForce:  # type: ignore[misc]
+        """The limit that applies to a running transaction."""
+        tx = outlet.tx
+        assert tx is not None
+        return self.store.limit_at(outlet.evse.id, self.own(now), transaction=tx.id or tx.ref, started=tx.started)
+
+    @point("station.offered_a")
+    def offered_a(self: Station, outlet: Outlet, limit_a: float, now: float) -> float:  # type: ignore[misc]
+        """What the pilot signals for a limit: 0 below 6 A, down to 0.1 A otherwise (IEC 61851-1)."""
+        return int(limit_a * 10 + 1e-6) / 10 if limit_a >= 6.0 - 1e-9 else 0.0
+
+    @point("station.latency_s")
+    def latency_s(self: Station, outlet: Outlet) -> float:  # type: ignore[misc]
+        """Time from a new limit to the pilot."""
+        return self.spec.model.pilot_latency_s
+
+    @point("station.reported")
+    def reported(self: Station, outlet: Outlet, sample: MeterSample) -> MeterSample:  # type: ignore[misc]
+        """What it reports of what its meter shows."""
+        return sample
+
+    @point("station.meter_interval_s")
+    def meter_interval_s(self: Station) -> float:  # type: ignore[misc]
+        return float(self.keys["MeterValueSampleInterval"])
+
+    @point("station.link_lost")
+    def link_lost(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """What changes when the link goes: nothing; the TxProfile stays (1.6 section 3.13.6, K06)."""
+
+    @point("station.tells_end")
+    def tells_end(self: Station, tx: Transaction) -> bool:  # type: ignore[misc]
+        """Whether the end of a transaction is told."""
+        return True
+
+    @point("station.interrupted")
+    def interrupted(self: Station, tx: Transaction) -> Transaction | None:  # type: ignore[misc]
+        """What is left of a transaction after a power cut."""
+        return tx
+
+    @point("station.profiles_at_start")
+    def profiles_at_start(self: Station, saved: Any) -> Any:  # type: ignore[misc]
+        """The profiles found in memory after power-up (K01.FR.27)."""
+        return saved

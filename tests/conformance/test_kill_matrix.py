@@ -1,0 +1,113 @@
+"""Every case and every always-on check fails on at least one defect; every defect is caught in its area; good firmware passes."""
+
+from functools import cache
+
+import pytest
+
+from chargekit.judge.catalogue import known_case, known_cases
+from chargekit.judge.checks import CHECKS
+from chargekit.judge.trial import Setting, run_trial
+from chargekit.judge.verdict import Verdict
+from chargekit.lab.defects import known_defects
+from chargekit.lab.sitefile import load_site
+
+SITE = "mixed-use"
+KILLS = {
+    "ignores-limit": ("CK-PRO-001", "ac-01", "did not fall below"),
+    "five-percent-over": ("CK-PRO-001", "ac-11", "did not fall below"),
+    "limit-late": ("CK-PRO-001", "ac-01", "within 15 s"),
+    "limit-is-sum-of-phases": ("CK-PRO-001", "ac-01", "did not fall below"),
+    "clamps-to-6": ("CK-PRO-003", "ac-01", "did not fall below"),
+    "resume-ignores-limit": ("CK-PRO-003", "ac-11", "on a limit of 7 A"),
+    "expiry-unlimited": ("CK-PRO-002", "ac-01", "did not fall below"),
+    "rejects-profiles": ("CK-PRO-001", "ac-01", "Rejected to a TxProfile it should accept"),
+    "loses-profiles-on-power-cut": ("CK-PRO-004", "ac-01", "on a limit of 9 A"),
+    "accepts-any-profile": ("CK-PRO-005", "ac-11", "although no transaction runs"),
+    "car-ignores-pilot": ("CK-PRO-001", "ac-01", "did not fall below"),
+    "reconnect-drops-txprofile": ("CK-FBK-001", "ac-01", "on a limit of 9 A"),
+    "ignores-second-period": ("CK-FBK-002", "ac-01", "did not fall below"),
+    "charges-on-invalid-token": ("CK-AUTH-001", "ac-01", "where nothing may flow"),
+    "refuses-valid-token": ("CK-AUTH-002", "ac-11", "the start of a transaction did not come"),
+    "skips-boot": ("CK-BOOT-001", "ac-01", "a BootNotification after power-up did not come"),
+    "stays-offline": ("CK-BOOT-002", "ac-01", "a reconnection did not come"),
+    "forgets-stop": ("CK-TX-001", "ac-01", "the end of the transaction did not come"),
+    "loses-transaction-on-power-cut": ("CK-TX-002", "ac-11", "the end of the transaction, or its next meter values did not come"),
+    "no-meter-values": ("CK-TX-003", "ac-01", "told none of the readings"),
+    "boot-lacks-model": ("CK-ALW-001", "ac-01", "breaks its schema"),
+    "answers-wrong-id": ("CK-ALW-002", "ac-01", "under which nothing was asked"),
+    "register-goes-back": ("CK-ALW-003", "ac-01", "the register it reports fell"),
+    "register-resets": ("CK-ALW-003", "ac-11", "fell from"),
+    "welded-contactor": ("CK-ALW-004", "ac-01", "nobody was authorised"),
+    "cap-ten-percent-over": ("CK-CAP-101", SITE, "grid"),
+    "ignores-circuit-limits": ("CK-ALW-005", SITE, "on a rating of"),
+    "gives-nothing": ("CK-CAP-102", SITE, "share of the import limit that is used"),
+    "first-come-first-served": ("CK-PRI-101", SITE, "share of its drawable energy"),
+    "override-never-ends": ("CK-OVR-101", SITE, "did not fall below"),
+    "lease-without-fallback": ("CK-FBK-101", SITE, "did not fall below"),
+}
+"""Defect: the case or check that must catch it, on which subject, and what its reason says."""
+
+ALSO = {
+    "CK-AUTH-003": ("", "welded-contactor", "ac-01"),
+    "CK-TX-003": ("", "no-meter-values", "ac-01"),
+    "CK-PRI-102": ("", "first-come-first-served", SITE),
+    "CK-CAP-103": ("", "ignores-circuit-limits", SITE),
+}
+"""Cases that share their killer with another."""
+
+CARRIER = {
+    "CK-ALW-001": "CK-BOOT-002",
+    "CK-ALW-002": "CK-PRO-005",
+    "CK-ALW-003": "CK-TX-001",
+    "CK-ALW-004": "CK-TX-001",
+    "CK-ALW-005": "CK-CAP-102",
+}
+"""The case under which a check is provoked."""
+
+
+@cache
+def trial(case: str, subject: str, *defects: str):
+    return run_trial(Setting(load_site(SITE), defects=defects), known_case(case), subject)
+
+
+@pytest.mark.parametrize("defect", sorted(KILLS))
+def test_a_defect_is_caught_in_its_area(defect):
+    wanted, subject, text = KILLS[defect]
+    found = trial(CARRIER.get(wanted, wanted), subject, defect)
+    rows = [r for r in (found.result, *found.checks) if r.case == wanted and r.verdict is Verdict.FAIL]
+    assert rows, found.reasons
+    assert any(text in row.reason for row in rows), [row.reason for row in rows]
+    assert f"--defect {defect}" in rows[0].reproduce
+    area = known_defects()[defect].area
+    assert area == ("always" if wanted in CHECKS else known_case(wanted).area)
+
+
+@pytest.mark.parametrize("case", sorted(ALSO))
+def test_a_case_that_shares_its_killer_fails_too(case):
+    _, defect, subject = ALSO[case]
+    assert trial(case, subject, defect).result.verdict is Verdict.FAIL
+
+
+def test_every_case_every_check_and_every_defect_has_its_row():
+    killed = {case for case, _, _ in KILLS.values()} | set(ALSO)
+    assert killed == {c.id for c in known_cases()} | set(CHECKS)
+    assert set(KILLS) == set(known_defects())
+
+
+@pytest.mark.parametrize("case", [c.id for c in known_cases()])
+def test_good_firmware_and_a_good_controller_pass(case):
+    subjects = ("ac-01", "ac-11") if known_case(case).scope == "charger" else (SITE,)
+    for subject in subjects:
+        found = trial(case, subject)
+        assert found.verdict is Verdict.PASS, found.reasons
+        assert len(found.checks) == len(CHECKS)
+
+
+def test_a_defects_point_is_reached_by_good_runs():
+    from chargekit.controller.operator import Operator
+    from chargekit.emulator.plant import Plant
+    from chargekit.emulator.station import Station
+    from chargekit.model.points import points_of
+
+    points = {**points_of(Station), **points_of(Plant), **points_of(Operator)}
+    assert {d.point for d in known_defects().values()} <= set(points)
