@@ -142,38 +142,43 @@ def _admit(peers: Sequence[Demand], room: _Room, given: dict[str, int], bound: d
 def _share(admitted: Sequence[Demand], room: _Room, given: dict[str, int], bound: dict[str, str]) -> None:
     """The surplus, max-min: all that can still grow grow together until something binds; the last deci-amperes go in order."""
     growing = {d.id: (d, _deci(d.most_a)) for d in admitted if _deci(d.most_a) > given[d.id]}
+    rows = {ident: room.rows(demand) for ident, (demand, _) in growing.items()}
     while growing:
         uses: dict[tuple[str, int], int] = {}
-        for demand, _ in growing.values():
-            for row, times in room.rows(demand):
+        for ident in growing:
+            for row, times in rows[ident]:
                 uses[row] = uses.get(row, 0) + times
         step = min(min(room.left[row] // count for row, count in uses.items()), min(m - given[i] for i, (_, m) in growing.items()))
         if step == 0:
-            _last(growing, room, given, bound)
-            return
-        for ident, (demand, _) in growing.items():
+            tight = {row for row, count in uses.items() if room.left[row] < count}
+            _last({i: g for i, g in growing.items() if any(row in tight for row, _ in rows[i])}, rows, room, given, bound, growing)
+            continue
+        for ident in growing:
             given[ident] += step
-            for row, times in room.rows(demand):
+            for row, times in rows[ident]:
                 room.left[row] -= step * times
-        for ident, (demand, most) in list(growing.items()):
-            full = next((row for row, times in room.rows(demand) if room.left[row] < times), None)
+        for ident, (_, most) in list(growing.items()):
+            full = next((row for row, times in rows[ident] if room.left[row] < times), None)
             if given[ident] >= most or full is not None:
                 bound[ident] = "demand" if given[ident] >= most else room.name[full]  # type: ignore[index]
                 del growing[ident]
 
 
-def _last(growing: Mapping[str, tuple[Demand, int]], room: _Room, given: dict[str, int], bound: dict[str, str]) -> None:
-    """Less than a deci-ampere each is left on some row: one each, in order, as long as it fits; then the rest again."""
-    progressed = True
-    while progressed:
-        progressed = False
-        for ident, (demand, most) in growing.items():
-            rows = room.rows(demand)
-            full = next((row for row, times in rows if room.left[row] < times), None)
-            if given[ident] < most and full is None:
-                given[ident] += 1
-                progressed = True
-                for row, times in rows:
-                    room.left[row] -= times
-            else:
-                bound[ident] = "demand" if given[ident] >= most else room.name[full]  # type: ignore[index]
+def _last(
+    scarce: Mapping[str, tuple[Demand, int]],
+    rows: Mapping[str, list[tuple[tuple[str, int], int]]],
+    room: _Room,
+    given: dict[str, int],
+    bound: dict[str, str],
+    growing: dict[str, tuple[Demand, int]],
+) -> None:
+    """Less than a deci-ampere each is left on a row these share: one each, in order, as long as it fits; then they are done."""
+    for ident, (_, most) in scarce.items():
+        full = next((row for row, times in rows[ident] if room.left[row] < times), None)
+        if full is None and given[ident] < most:
+            given[ident] += 1
+            for row, times in rows[ident]:
+                room.left[row] -= times
+            full = next((row for row, times in rows[ident] if room.left[row] < times), None)
+        bound[ident] = "demand" if given[ident] >= most else room.name[full or rows[ident][0][0]]
+        del growing[ident]

@@ -40,6 +40,8 @@ BACKDATE_S = 2.0
 SKEW_S = 3.0
 EVERY_S = 15.0
 LEARN_S = 60.0
+RAISE_A = 1.0
+"""A smaller raise is not worth a message, nor a write to the station's flash."""
 BASE_READINGS = 3
 DEFAULT_ID, LEASE_ID = 100, 1000
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": "SampledDataCtrlr.TxUpdatedInterval"}
@@ -59,6 +61,8 @@ class Operator:
         self.replies: dict[str, dict[Block, tuple[int, ...]]] = {}
         self.seen_at: dict[str, float] = {}
         self.bases: dict[str, list[PhaseAmps]] = {}
+        self.held_base: dict[str, PhaseAmps] = {}
+        self.below = {name: site.below(name) for name in site.circuits}
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
@@ -234,7 +238,7 @@ class Operator:
     def _base(self, meter: MeterPoint, shown: PhaseAmps, now: float) -> None:
         """What flows through a circuit beside our sessions: the least of the last readings, so that a ramp is not taken for it."""
         ours = NO_AMPS
-        for station in self.site.below(meter.circuit or self.site.root.name):
+        for station in self.below[meter.circuit or self.site.root.name]:
             for known in self.csms.peers[station.id].evses.values():
                 if known.sample is not None and known.session is not None:
                     ours = add(ours, rotated(station.rotation, known.sample.current_a))
@@ -242,6 +246,14 @@ class Operator:
         last = self.bases.setdefault(meter.circuit or self.site.root.name, [])
         last.append(base)  # type: ignore[arg-type]
         del last[:-BASE_READINGS]
+        self._hold(meter.circuit or self.site.root.name, last)
+
+    def _hold(self, circuit: str, readings: list[PhaseAmps]) -> None:
+        """Base load in whole amperes, up at once and down only by two: a tenth more or less must not move every session."""
+        held = self.held_base.get(circuit, NO_AMPS)
+        least = [min(r[i] for r in readings) for i in range(3)]
+        new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > 0.5 else 0.0 for h, v in zip(held, least, strict=True)]
+        self.held_base[circuit] = (new[0], new[1], new[2])
 
     # --- deciding -----------------------------------------------------------------------------------------------
 
@@ -274,9 +286,9 @@ class Operator:
         """Every cap in force, with its source. A circuit whose meter went silent is held to what needs no feedback."""
         limits = [*self.rules.limits, *self.caps.values()]
         for meter in self.meters.values():
-            stale = now - self.seen_at.get(meter.id, 0.0) > self.rules.meter_stale_s.value
+            stale = now - self.seen_at.get(meter.id, 0.0) > max(self.rules.meter_stale_s.value, 2.5 * self.every_s)
             if stale and meter.circuit is not None:
-                safe = self.rules.fallback_a.value * len(self.site.below(meter.circuit))
+                safe = self.rules.fallback_a.value * len(self.below[meter.circuit])
                 limits.append(Limit(meter.circuit, safe, rule=f"{meter.id} is silent"))
         return limits
 
@@ -327,14 +339,12 @@ class Operator:
     def _reserved(self, now: float) -> dict[str, PhaseAmps]:
         """Amps nobody can be given: base load, stations that can't be led, defaults of idle ones."""
         reserved: dict[str, PhaseAmps] = {}
-        for circuit, bases in self.bases.items():
-            least = tuple(min(b[i] for b in bases) for i in range(3))
-            # A meter's own circuit shows what its children show, too: count only what they don't explain.
-            below = [self.bases[c.name] for c in self.site.circuits.values() if c.parent == circuit and c.name in self.bases]
-            for part in below:
-                least = tuple(max(0.0, least[i] - min(b[i] for b in part)) for i in range(3))
-            if max(least) > 0.5:
-                reserved[circuit] = (least[0], least[1], least[2])
+        for circuit, base in self.held_base.items():
+            # A meter shows what its children show, too: count only what they don't explain.
+            parts = [self.held_base[c.name] for c in self.site.circuits.values() if c.parent == circuit and c.name in self.held_base]
+            own = [max(0.0, base[i] - sum(part[i] for part in parts)) for i in range(3)]
+            if max(own) > 0.0:
+                reserved[circuit] = (own[0], own[1], own[2])
         for name, circuit in ((s.id, s.circuit) for s in self.site.stations):
             peer = self.csms.peers[name]
             for number in peer.evses:
@@ -377,7 +387,7 @@ class Operator:
             held = current.amps if current else -1.0
             if amps < held - 1e-9 or (current is None and amps <= self.rules.default_a.value):
                 self._lease(key, amps, because, now, out)
-            elif amps > held + 1e-9:
+            elif amps > held + RAISE_A - 1e-9 or (amps > held + 1e-9 and held < 6.0):
                 ups.append((amps, key, because))
             elif current is not None and self._renewal_due(current, now):
                 self._lease(key, amps, because, now, out)
@@ -386,11 +396,11 @@ class Operator:
     @point("controller.raise")
     def _raise(self, ups: list[tuple[float, Key, str]], now: float, out: list[Effect]) -> None:
         """Increases, highest rank first, as far as what could still flow leaves room for them."""
-        held = self._held(now)
+        held, limits = self._held(now), self._tight(now) if ups else []
         for amps, key, because in ups:
             peer = self.csms.peers[key[0]]
             mine = self.reserve(self.out[key], peer, now)
-            room = self._room(held, key, now)
+            room = self._room(held, key, limits)
             target = math.floor(min(amps, mine + room) * 10 + 1e-6) / 10
             current = self.out[key].leading
             if target < 6.0 or (current is not None and target <= current.amps + (0.0 if target >= amps else 0.5)):
@@ -413,16 +423,14 @@ class Operator:
             amps = self._on(peer, number, self.reserve(outgoing, peer, now))
             for circuit in self.paths[name]:
                 held[circuit] = add(held.get(circuit, NO_AMPS), amps)
-        for circuit, bases in self.bases.items():
-            least = tuple(min(b[i] for b in bases) for i in range(3))
-            if max(least) > 0.5:
-                held[circuit] = add(held.get(circuit, NO_AMPS), (least[0], least[1], least[2]))
+        for circuit, base in self.held_base.items():
+            held[circuit] = add(held.get(circuit, NO_AMPS), base)
         return held
 
-    def _room(self, held: dict[str, PhaseAmps], key: Key, now: float) -> float:
+    def _room(self, held: dict[str, PhaseAmps], key: Key, limits: Sequence[Limit]) -> float:
         room = math.inf
         peer = self.csms.peers[key[0]]
-        for limit in self._tight(now):
+        for limit in limits:
             if limit.circuit in self.paths[key[0]]:
                 on = held.get(limit.circuit, NO_AMPS)
                 for phase in self._phases(peer, key[1]):

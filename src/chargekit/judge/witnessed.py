@@ -40,6 +40,7 @@ class TxSeen:
     began_seq: int = 0
     ended_seq: int = 0
     accepted: bool | None = None
+    at: float = 0.0
 
     @property
     def over(self) -> bool:
@@ -163,9 +164,9 @@ class Witnessed:
             case ChargingStateChanged():
                 seen.status[fact.evse] = fact.status
             case TransactionStarted():
-                known = next((t for t in seen.transactions if fact.tx is not None and t.tx == fact.tx), None)
+                known = next((t for t in seen.transactions if _same(t, fact)), None)
                 if known is None:
-                    seen.transactions.append(TxSeen(fact.evse, fact.token, fact.register_wh, fact.tx, began_seq=seq))
+                    seen.transactions.append(TxSeen(fact.evse, fact.token, fact.register_wh, fact.tx, began_seq=seq, at=fact.at))
             case Metered():
                 running = next((t for t in seen.transactions if t.tx == fact.tx and not t.over), None) if fact.tx else None
                 if running is not None:
@@ -218,3 +219,10 @@ class Witnessed:
     def clock(self, t: float) -> str:
         """Local time of an instant, for people."""
         return self.calendar.local(t).strftime("%H:%M:%S")
+
+
+def _same(one: TxSeen, fact: TransactionStarted) -> bool:
+    """A start told again: after a lost answer a station repeats it, with the same time, token and EVSE."""
+    if fact.tx is not None and one.tx == fact.tx:
+        return True
+    return (one.evse, one.token) == (fact.evse, fact.token) and abs(one.at - fact.at) < 0.5

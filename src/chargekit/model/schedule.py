@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chargekit.model.profile import ChargingProfile, Kind, Period, Purpose
@@ -240,10 +240,17 @@ class ProfileStore:
     # --- keeping ------------------------------------------------------------------------------------------------
 
     def to_json(self) -> list[Any]:
-        return [{"evse": one.evse, "profile": asdict(one.profile)} for one in self.installed]
+        return [{"evse": one.evse, "profile": profile_data(one.profile)} for one in self.installed]
 
     def load(self, saved: Iterable[Mapping[str, Any]]) -> None:
         self.installed = [Installed(int(one["evse"]), profile_of(one["profile"])) for one in saved]
+
+
+def profile_data(profile: ChargingProfile) -> dict[str, Any]:
+    """A profile as plain data, for `profile_of`."""
+    data = {name: getattr(profile, name) for name in ChargingProfile.__slots__}
+    data["periods"] = [{"start_s": p.start_s, "limit": p.limit, "number_phases": p.number_phases} for p in profile.periods]
+    return data
 
 
 def profile_of(data: Mapping[str, Any]) -> ChargingProfile:

@@ -1,0 +1,52 @@
+"""Probe 2: no case knows a version. Probe 4: removing what only the emulator knows changes no verdict."""
+
+import ast
+
+import pytest
+
+from chargekit.judge.catalogue import known_case, known_cases
+from chargekit.judge.checks import About, judge_records
+from chargekit.judge.trial import Setting, dumps, run_trial
+from chargekit.lab.bundled import conformance_folder
+from chargekit.lab.recorder import read_records
+from chargekit.lab.sitefile import load_site
+
+CHARGER = [c.id for c in known_cases() if c.scope == "charger"]
+
+
+@pytest.mark.parametrize("path", sorted(conformance_folder().glob("test_*.py")), ids=lambda p: p.stem)
+def test_no_case_branches_on_a_version(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.If, ast.IfExp, ast.Match, ast.Compare)):
+            text = ast.unparse(node.test if isinstance(node, (ast.If, ast.IfExp)) else node)
+            assert not any(word in text for word in ("version", "ocpp", "1.6", "2.0.1")), f"{path.name}:{node.lineno}: {text}"
+
+
+@pytest.mark.parametrize("case", CHARGER)
+def test_both_versions_reach_the_same_verdict(case):
+    bundle = load_site("mixed-use")
+    assert {bundle.site.station(n).ocpp for n in ("ac-01", "ac-11")} == {"1.6", "2.0.1"}
+    old, new = (run_trial(Setting(bundle), known_case(case), name) for name in ("ac-01", "ac-11"))
+    assert (old.verdict, old.reasons) == (new.verdict, new.reasons)
+
+
+@pytest.mark.parametrize(
+    ("case", "subject", "defects"),
+    [
+        ("CK-PRO-001", "ac-01", ()),
+        ("CK-PRO-001", "ac-01", ("ignores-limit",)),
+        ("CK-TX-001", "ac-11", ("welded-contactor",)),
+        ("CK-CAP-102", "mixed-use", ("ignores-circuit-limits",)),
+    ],
+)
+def test_without_truth_the_verdicts_are_the_same(case, subject, defects, tmp_path):
+    bundle = load_site("mixed-use")
+    good = run_trial(Setting(bundle, defects=defects, out=tmp_path / "a"), known_case(case), subject)
+    bare = run_trial(Setting(bundle, defects=defects, out=tmp_path / "b", strip_truth=True), known_case(case), subject)
+    assert dumps(good) == dumps(bare)
+    records, _ = read_records(tmp_path / "a" / good.result.file)
+    assert any(r.witness == "truth" for r in records)
+    left = [r for r in records if r.witness != "truth"]
+    about = About(bundle.site, bundle.site.calendar)
+    again = judge_records(left, about, subject, file=good.result.file, reproduce=good.result.reproduce)
+    assert [r.to_json() for r in again] == [r.to_json() for r in good.checks]
