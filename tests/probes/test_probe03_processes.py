@@ -60,6 +60,7 @@ def judged(args, cwd):
 def folder(tmp_path):
     (tmp_path / "ours.yaml").write_text(SITE.format(link=""))
     (tmp_path / "theirs.yaml").write_text(SITE.format(link=", link: listen"))
+    (tmp_path / "policy.yaml").write_text('access: {tokens: {"RES-*": resident, "GST-*": guest}, default_class: guest}\n')
     return tmp_path
 
 

@@ -6,7 +6,6 @@ that is not a case.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,7 +203,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if standing is not None:
         standing.close()
     out = config.getoption("--chargekit-out")
-    if out is None or hasattr(config, "workerinput") or "PYTEST_XDIST_WORKER" in os.environ:
+    if out is None or hasattr(config, "workerinput"):
         return
     from chargekit.judge.trial import sum_up
 
