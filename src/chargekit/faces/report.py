@@ -93,9 +93,9 @@ def page(summary: Mapping[str, Any], files: Mapping[str, Sequence[Record]]) -> s
             f'<p class="soft">{len(rows)} verdicts, seed {markup(summary.get("seed", ""))}. Each verdict rests on what the '
             "wire and independent meters showed; open it for its evidence.</p>",
             f'<div class="sum">{tiles}</div>',
-            _figures(rows, files),
             "<h2>Matrix</h2>",
             _matrix(rows),
+            _figures(rows, files),
             "<h2>Verdicts</h2>",
             *(_verdict(row, files) for row in sorted(rows, key=_order)),
             "</body></html>",
@@ -229,9 +229,10 @@ def _run_figures(records: Sequence[Record]) -> str:
     marks = _hands(records)
     current = _meter_lines(records, "current_a")
     out = []
-    for meter, info in sorted(meters.items()):
+    roots = {name for name, one in about.get("circuits", {}).items() if not one.get("parent")}
+    for meter, info in sorted(meters.items(), key=lambda m: (m[1].get("circuit") not in roots, m[0])):
         circuit = info.get("circuit")
-        if not circuit or meter not in current:
+        if not circuit or meter not in current or max(v for _, v in current[meter]) < 1.0:
             continue
         rating = about.get("circuits", {}).get(circuit, {}).get("limit_a")
         caps = _caps(records, circuit, rating)
@@ -263,7 +264,7 @@ def _figures(rows: Sequence[Row], files: Mapping[str, Sequence[Record]]) -> str:
         if not _site_record(records).get("whole_site"):
             continue
         drawn = _run_figures(records)
-        row = next((r for r in rows if str((r.get("evidence") or {}).get("file", "")).endswith(name)), None)
+        row = next((r for r in rows if name.startswith(f"{r['case']}--")), None)
         if drawn and row is not None:
             head = f"{markup(row['case'], 60)} {markup(row.get('title', ''), 120)}"
             out.append(f"<h2>{head}</h2>{drawn}")
