@@ -50,7 +50,7 @@ def test_a_sustained_overload_opens_the_breaker_and_the_record_says_why(toy):
     toy.world.run_until(600)
     trips = [r for r in toy.history.records if r.kind == "breaker"]
     assert [(r.subject, r.body["closed"]) for r in trips] == [("small", False)]
-    assert trips[0].body["because"] == "overload: 64.0 A on a rating of 20 A"
+    assert trips[0].body["because"] == "overload: 64.1 A on a rating of 20 A"
     assert "ac-1" not in toy.world.machines
     assert toy.plant.read_circuit("small", 600).current_a == (0.0, 0.0, 0.0)
     assert "dc" in toy.world.machines

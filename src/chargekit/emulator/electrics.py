@@ -1,11 +1,8 @@
-"""Circuits as currents and breakers as heat."""
+"""Breakers as heat."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from chargekit.model.limit import NO_AMPS, PhaseAmps, worst
-from chargekit.model.site import Circuit
+from dataclasses import dataclass
 
 TRIP_HEAT_S = 1700.0
 """Heat at which a breaker opens. Heat grows by (I/In)^3 - 1 per second above rating. With this figure the curve keeps
@@ -18,43 +15,31 @@ COOL_PER_S = 5.0
 
 
 @dataclass(slots=True)
-class Branch:
-    """A circuit's state: current by phase from events, building load, and its breaker."""
+class Breaker:
+    """Closed or open, and how hot. Only the current above its rating heats it."""
 
-    circuit: Circuit
-    amps: PhaseAmps = NO_AMPS
-    building_a: PhaseAmps = NO_AMPS
-    building_wh: float = 0.0
-    building_since: float = 0.0
+    rating_a: float
     closed: bool = True
     heat_s: float = 0.0
-    heat_since: float = 0.0
-    children: list[str] = field(default_factory=list)
+    since: float = 0.0
 
-    def ratio(self) -> float:
-        return worst(self.amps) / self.circuit.rating_a
+    def settle(self, now: float, amps: float) -> None:
+        """Bring the heat up to `now`, at the current that flowed since."""
+        if self.heat_s or amps > self.rating_a:
+            self.heat_s = self.heat_at(now, amps)
+        self.since = now
 
-    def settle(self, now: float) -> None:
-        """Bring the heat up to `now` at the current that flowed since."""
-        self.heat_s = self.heat_at(now)
-        self.heat_since = now
-
-    def heat_at(self, now: float) -> float:
-        passed = now - self.heat_since
-        over = self.ratio()
+    def heat_at(self, now: float, amps: float) -> float:
+        over, passed = amps / self.rating_a, now - self.since
         if over > 1.0 + 1e-9:
             return self.heat_s + (over**3 - 1.0) * passed
         return max(0.0, self.heat_s - COOL_PER_S * passed)
 
-    def opens_at(self) -> float | None:
-        """When the breaker will open if the current stays."""
-        over = self.ratio()
+    def opens_at(self, amps: float) -> float | None:
+        """When it will open if the current stays."""
+        over = amps / self.rating_a
         if not self.closed or over <= 1.0 + 1e-9:
             return None
         if over >= MAGNETIC:
-            return self.heat_since
-        return self.heat_since + max(0.0, TRIP_HEAT_S - self.heat_s) / (over**3 - 1.0)
-
-    def building_energy_wh(self, now: float, volts: float) -> float:
-        live = sum(self.building_a) * volts if self.closed else 0.0
-        return self.building_wh + live * (now - self.building_since) / 3600.0
+            return self.since
+        return self.since + max(0.0, TRIP_HEAT_S - self.heat_s) / (over**3 - 1.0)

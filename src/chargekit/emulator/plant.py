@@ -1,7 +1,8 @@
 """The plant: one machine that owns vehicles, contactor loads, circuits, breakers and building load.
 
-Exact between events: AC currents are constant, DC follows the vehicle's curve in closed form. The split of shared DC modules
-is held between events and ticks of `SPLIT_S` seconds, which is a declared part of the model.
+Exact between events: currents are constant, or follow the vehicle's curve or ramp in closed form. Grid voltage, building load, battery
+temperature and the split of shared DC modules are held between events and ticks (`SPLIT_S`, `supplies.SITE_TICK_S`, `car.THERMAL_S`),
+which is a declared part of the model.
 """
 
 from __future__ import annotations
@@ -11,43 +12,41 @@ from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
 from chargekit.emulator.bay import Bay
-from chargekit.emulator.electrics import Branch
+from chargekit.emulator.building import Surroundings
+from chargekit.emulator.car import THERMAL_S, WARM_C, Car
 from chargekit.emulator.meters import CircuitMeter, StationMeter, Tap
-from chargekit.model.limit import NO_AMPS, PhaseAmps, add
+from chargekit.emulator.modules import split_w
+from chargekit.emulator.network import NOMINAL_V, Flow
+from chargekit.emulator.supplies import Key, Supplies
+from chargekit.model.limit import PhaseAmps, add
 from chargekit.model.metering import MeterSample
 from chargekit.model.pilot import ControlPilot, moved
 from chargekit.model.points import point
-from chargekit.model.site import ChargingStation, MeterPoint, Site
+from chargekit.model.site import MeterPoint, Site
 from chargekit.wire.registers import register_map
-from chargekit.world.events import Effect, Event, Feed, Hand, Load, MeterSource, Note, Power, Supply, Wake
+from chargekit.world.events import Effect, Event, Feed, Hand, Load, MeterSource, Note, Supply, Wake
 
 SPLIT_S = 10.0
-VOLTS = 230.0
-Key = tuple[str, int]
+"""The split of shared DC modules is held for so long."""
+PAUSED_S = 0.5
+"""From no current to the vehicle's turn to state B."""
 
 
-class Plant:
+class Plant(Supplies):
     """The machine named `plant`. Answers every Load with the Supply the station feels; reads come from outside and move nothing."""
 
-    def __init__(self, site: Site, rng: random.Random) -> None:
-        self.site = site
-        self.rng = rng
+    def __init__(self, site: Site, rng: random.Random, surroundings: Surroundings | None = None) -> None:
+        super().__init__(site, surroundings)
+        self.seed = rng.getrandbits(64)
         self.reached: dict[str, None] = {}
         self.due: float | None = None
         self.bays: dict[Key, Bay] = {(s.id, e.id): Bay(s, e, s.model.voltage_v) for s in site.stations for e in s.model.evses}
-        self.branches = {name: Branch(circuit) for name, circuit in site.circuits.items()}
-        self.stations: dict[str, ChargingStation] = {s.id: s for s in site.stations}
-        self._paths = {s.id: tuple(c.name for c in site.path(s.circuit)) for s in site.stations}
-        self._flows: dict[Key, PhaseAmps] = dict.fromkeys(self.bays, NO_AMPS)
-        self._alive: dict[str, tuple[float, float]] = {}
-        self._standby_w: dict[str, float] = {}
-        self._wakes: list[tuple[float, int, Key | str]] = []
-        self._count = 0
-        for branch in self.branches.values():
-            if branch.circuit.parent is not None:
-                self.branches[branch.circuit.parent].children.append(branch.circuit.name)
+        self._visits: dict[Key, int] = {}
+        quiet: list[Effect] = []
         for station in site.stations:
-            self._standby(station.id, True, 0.0)
+            self._standby(station.id, True, 0.0, quiet)
+        self._surround(0.0, quiet)
+        self.due = self._wakes[0][0] if self._wakes else None
 
     # --- events -------------------------------------------------------------------------------------------------
 
@@ -71,16 +70,23 @@ class Plant:
         if load.station not in self.stations:
             return
         if load.evse == 0:
-            self._standby(load.station, False, now)
+            self._standby(load.station, False, now, effects)
             for key in self._keys(load.station):
                 bay = self.bays[key]
                 bay.closed, bay.offer = False, 0.0
-                self._aim(key, now, effects, tell=False)
+                self._aim(key, now, effects)
             return
-        self._standby(load.station, True, now)
+        self._standby(load.station, True, now, effects)
         key = (load.station, load.evse)
         bay = self.bays[key]
-        bay.closed, bay.offer = load.closed, (load.offer_w or 0.0) if bay.evse.dc else load.offer_a
+        before, phases = bay.offer, bay.phases
+        bay.closed, bay.offer, bay.supply = load.closed, (load.offer_w or 0.0) if bay.evse.dc else load.offer_a, load.phases
+        if bay.car is not None:
+            if bay.car.pilot(bay.offer, before, now):
+                effects.append(Note("truth", key[0], "woken", {"evse": key[1]}))
+            bay.car.switched(min(bay.evse.phases, bay.supply), bay.piece is not None)
+            if bay.phases != phases:
+                self._reshape(bay, now)
         self._aim(key, now, effects)
         effects.append(Feed(load.station, Supply(load.evse, bay.pilot, self._live(load.station))))
 
@@ -89,22 +95,18 @@ class Plant:
         match hand.verb:
             case "plug":
                 self._plug(
-                    (args["station"], int(args["evse"])),
-                    args["vehicle"],
-                    float(args.get("soc_percent", 20.0)),
-                    now,
-                    effects,
-                )
+                    (args["station"], int(args["evse"])), args["vehicle"], float(args.get("soc_percent", 20.0)),
+                    float(args.get("battery_c", self._battery_c(now))), now, effects,
+                )  # fmt: skip
             case "unplug":
                 self._unplug((args["station"], int(args["evse"])), now, effects)
             case "set_building_a":
-                branch = self.branches[args["circuit"]]
-                branch.building_wh = branch.building_energy_wh(now, VOLTS)
-                old, branch.building_since = branch.building_a, now
                 a, b, c = (float(x) for x in args["amps"])
-                branch.building_a = (a, b, c)
-                delta = (a - old[0], b - old[1], c - old[2])
-                self._push(tuple(x.name for x in self.site.path(args["circuit"])), delta, now, effects)
+                self.building_a[args["circuit"]] = (a, b, c)
+                self._build(args["circuit"], now, effects)
+            case "set_voltage":
+                a, b, c = (float(x) for x in args["volts"])
+                self._volts((a, b, c), now, effects)
             case "open_breaker":
                 self._open(args["circuit"], "by hand", now, effects)
             case "close_breaker":
@@ -112,23 +114,34 @@ class Plant:
             case _:
                 pass
 
-    def _plug(self, key: Key, vehicle: str, soc: float, now: float, effects: list[Effect]) -> None:
+    def _battery_c(self, now: float) -> float:
+        return WARM_C if self.around is None else self.around.battery_c(now)
+
+    def _plug(self, key: Key, vehicle: str, soc: float, battery_c: float, now: float, effects: list[Effect]) -> None:
         bay = self.bays[key]
-        if bay.vehicle is not None:
+        if bay.car is not None:
             return
         bay.anchor(now)
-        bay.vehicle = self.site.vehicles[vehicle]
-        bay.stored_wh = bay.vehicle.usable_kwh * 10.0 * min(max(soc, 0.0), 100.0)
+        kind = self.site.vehicles[vehicle]
+        visit = self._visits[key] = self._visits.get(key, 0) + 1
+        delay = random.Random(f"{self.seed}/{key[0]}/{key[1]}/{visit}").uniform(*kind.start_delay_s)
+        car = Car(kind, kind.capacity_wh * min(max(soc, 0.0), 100.0) / 100.0, delay, kind.cable_a, battery_c, warmed_at=now)
+        car.ambient_c = self.around.ambient_c(now) if self.around is not None else car.ambient_c
+        car.phases_seen, car.paused_since = min(bay.evse.phases, bay.supply), now
+        bay.car = car
+        bay.volts = self._bay_volts(bay)
+        car.shape(bay.evse, bay.volts, bay.phases)
+        self._rest(car, now)
         self._turn(key, ControlPilot.B, now, effects)
         self._aim(key, now, effects)
 
     def _unplug(self, key: Key, now: float, effects: list[Effect]) -> None:
         bay = self.bays[key]
-        if bay.vehicle is None:
+        if bay.car is None:
             return
         bay.steps.clear()
         self._flow(key, 0.0, now, effects)
-        bay.vehicle, bay.turns_b, bay.turns_c = None, None, None
+        bay.car, bay.turns_b, bay.turns_c, bay.piece = None, None, None, None
         self._turn(key, ControlPilot.A, now, effects)
 
     def _wake(self, now: float, effects: list[Effect]) -> None:
@@ -136,67 +149,159 @@ class Plant:
             entry = heappop(self._wakes)
             if self._stale(entry):
                 continue
-            if isinstance(entry[2], str):
-                self._hot(entry[2], now, effects)
+            _, _, kind, what = entry
+            if kind == "breaker":
+                self._hot(str(what), now, effects)
+            elif kind == "split":
+                self._split(str(what), now, effects)
+            elif kind == "site":
+                self._surround(now, effects)
             else:
-                self._happen(entry[2], now, effects)
+                self._happen(what, now, effects)  # type: ignore[arg-type]
 
     def _happen(self, key: Key, now: float, effects: list[Effect]) -> None:
         """What is due at a bay by itself, each at its own exact time."""
         bay = self.bays[key]
         if bay.ends is not None and bay.ends <= now:
             at, bay.ends = bay.ends, None
+            level = bay.output_w(at)
             bay.anchor(at)
-            if bay.full or bay.soc_percent(at) == 100.0:
-                bay.stored_wh = bay.vehicle.usable_kwh * 1000.0 if bay.vehicle else 0.0
-                bay.steps.clear()
-                self._flow(key, 0.0, at, effects)
-                effects.append(Note("truth", key[0], "full", {"evse": key[1]}))
-                if bay.pilot is ControlPilot.C:
-                    self._turn(key, ControlPilot.B, at, effects)
+            if bay.full:
+                self._filled(key, at, effects)
             else:
-                self._flow(key, bay.drawn, at, effects)
+                self._flow(key, bay.drawn, at, effects, from_w=level)
         while bay.steps and bay.steps[0][0] <= now:
             at, target = bay.steps.pop(0)
             self._flow(key, target, at, effects)
         if bay.turns_c is not None and bay.turns_c <= now:
             bay.turns_c = None
             if bay.pilot is ControlPilot.B:
-                self._turn(key, ControlPilot.C, now, effects)
+                self._begin(key, now, effects)
         if bay.turns_b is not None and bay.turns_b <= now:
             bay.turns_b = None
             if bay.pilot is ControlPilot.C:
                 self._turn(key, ControlPilot.B, now, effects)
+        if bay.car is not None:
+            for name in [n for n, at in bay.car.timers.items() if at <= now]:
+                del bay.car.timers[name]
+                self._timer(key, bay, bay.car, name, now, effects)
         self._aim(key, now, effects)
 
     # --- vehicles -----------------------------------------------------------------------------------------------
 
-    def _aim(self, key: Key, now: float, effects: list[Effect], *, tell: bool = True) -> None:
+    def _begin(self, key: Key, now: float, effects: list[Effect]) -> None:
+        """The vehicle asks for energy."""
+        bay = self.bays[key]
+        car = bay.car
+        if car is None:
+            return
+        quirks = car.vehicle.quirks
+        car.paused_since = None
+        car.timers.pop("sleep", None)
+        if quirks.second_module_a is not None and not car.second_in:
+            car.timers.setdefault("module", now + quirks.second_module_s)
+        if quirks.cools_every_s is not None:
+            car.timers["cool"] = now + quirks.cools_every_s
+        if car.warms and bay.evse.dc:
+            car.warmed_at = now
+            car.timers["warm"] = now + THERMAL_S
+        self._turn(key, ControlPilot.C, now, effects)
+
+    def _timer(self, key: Key, bay: Bay, car: Car, name: str, now: float, effects: list[Effect]) -> None:
+        """A quirk's time has come."""
+        quirks = car.vehicle.quirks
+        match name:
+            case "module":
+                car.second_in = True
+            case "cool" if bay.pilot is ControlPilot.C and quirks.cools_every_s is not None:
+                car.cooling = True
+                car.timers["cooled"] = now + quirks.cools_for_s
+            case "cooled":
+                car.cooling = False
+                car.timers["cool"] = now + (quirks.cools_every_s or 0.0)
+            case "sleep" if car.paused_since is not None:
+                car.asleep, car.slept_at = True, now
+                effects.append(Note("truth", key[0], "asleep", {"evse": key[1]}))
+            case "warm":
+                car.warm(bay.output_w(now), now)
+                if bay.pilot is ControlPilot.C and car.warms:
+                    car.timers["warm"] = now + THERMAL_S
+            case "balanced" | "preheated":
+                self._rested(key, now, effects)
+            case "preheat" if car.full and bay.closed:
+                self._turn(key, ControlPilot.C, now, effects)
+                self._use(key, quirks.preheats_w, now, effects)
+                car.timers["preheated"] = now + quirks.preheats_s
+            case _:
+                pass
+
+    def _filled(self, key: Key, now: float, effects: list[Effect]) -> None:
+        """Full: some go on to balance, preheat or draw a little; the others turn to B."""
+        bay = self.bays[key]
+        car = bay.car
+        if car is None:
+            return
+        quirks = car.vehicle.quirks
+        car.stored_wh = car.vehicle.capacity_wh
+        bay.steps.clear()
+        effects.append(Note("truth", key[0], "full", {"evse": key[1]}))
+        if quirks.preheats_w:
+            car.timers["preheat"] = now + quirks.preheats_later_s
+        if quirks.balances_w and bay.pilot is ControlPilot.C:
+            self._use(key, quirks.balances_w, now, effects)
+            car.timers["balanced"] = now + quirks.balances_s
+            return
+        self._rested(key, now, effects)
+
+    def _rested(self, key: Key, now: float, effects: list[Effect]) -> None:
+        """Nothing more is stored: what it draws from here on, if anything."""
+        bay = self.bays[key]
+        asleep_a = bay.car.vehicle.quirks.asleep_a if bay.car else 0.0
+        self._use(key, asleep_a * bay.volts * bay.phases if not bay.evse.dc else 0.0, now, effects)
+        if not asleep_a and bay.pilot is ControlPilot.C:
+            self._turn(key, ControlPilot.B, now, effects)
+
+    def _rest(self, car: Car, now: float) -> None:
+        """It waits for energy; some fall asleep over it."""
+        if car.vehicle.quirks.sleeps_after_s is not None and not car.full:
+            car.timers["sleep"] = now + car.vehicle.quirks.sleeps_after_s
+
+    def _aim(self, key: Key, now: float, effects: list[Effect]) -> None:
         """Let the vehicle react to what is offered now."""
         bay = self.bays[key]
-        if bay.vehicle is None:
+        car = bay.car
+        if car is None:
             return
-        least = 1.0 if bay.evse.dc else bay.vehicle.ac_min_a
-        offered = bay.offer >= least - 1e-9 and not bay.full and self._live(key[0])
-        if offered and bay.pilot is ControlPilot.B and bay.turns_c is None:
-            bay.turns_c = now + bay.vehicle.start_delay_s
-        if not offered:
+        least = 1.0 if bay.evse.dc else car.vehicle.least_a(bay.phases)
+        offered = bay.offer >= least - 1e-9 and self._live(key[0])
+        wanted = offered and car.willing
+        if wanted and bay.pilot is ControlPilot.B and bay.turns_c is None:
+            bay.turns_c = now + car.start_delay_s
+        if not wanted:
             bay.turns_c = None
-        if not offered and bay.pilot is ControlPilot.C and bay.turns_b is None:
-            bay.turns_b = now + bay.vehicle.reaction_s + 0.5
-        if offered:
+        busy = car.full and (bay.piece is not None) and offered
+        if not wanted and not busy and bay.pilot is ControlPilot.C and bay.turns_b is None:
+            bay.turns_b = now + self._delay(bay, car) + PAUSED_S
+            if not offered and not car.full:
+                car.interrupted()
+                car.paused_since = now
+                self._rest(car, now)
+        if wanted:
             bay.turns_b = None
-        target = self.drawn(bay)
-        aimed = bay.steps[-1][1] if bay.steps else bay.drawn
         if self.opened(bay):
             bay.steps.clear()
-            if bay.drawn > 0.0:
+            if bay.drawn > 0.0 or bay.piece is not None:
                 self._flow(key, 0.0, now, effects)
-        elif target != aimed:
-            bay.steps.append((now + bay.vehicle.reaction_s, target))
-        if bay.evse.dc and bay.drawn > 0.0 and bay.station.model.shared_kw is not None and not bay.steps:
-            bay.steps.append((now + SPLIT_S, target))
+        elif not car.full:
+            target = self.drawn(bay)
+            if target != (bay.steps[-1][1] if bay.steps else bay.drawn):
+                bay.steps.append((now + self._delay(bay, car), target))
+                self._shared(key[0], bay, now)
         self._rearm(key)
+
+    @staticmethod
+    def _delay(bay: Bay, car: Car) -> float:
+        return (car.vehicle.dc_ramp if bay.evse.dc else car.vehicle.ac_ramp).delay_s
 
     @point("plant.contactor_open")
     def opened(self, bay: Bay) -> bool:
@@ -205,104 +310,104 @@ class Plant:
 
     @point("plant.drawn")
     def drawn(self, bay: Bay) -> float:
-        """What the vehicle aims at: A per phase (AC), or W of output (DC)."""
-        vehicle = bay.vehicle
-        if vehicle is None or bay.pilot is not ControlPilot.C or not bay.closed or bay.full:
+        """What the vehicle heads for: A per phase (AC), or W of output (DC)."""
+        car = bay.car
+        if car is None or bay.pilot is not ControlPilot.C or not bay.closed or not car.willing:
             return 0.0
         if bay.evse.dc:
-            return min(bay.offer, (bay.evse.max_kw or 0.0) * 1000.0, vehicle.dc_max_kw * 1000.0, self._share(bay))
-        offer = min(bay.offer, bay.evse.max_a)
-        return min(offer * vehicle.pilot_fraction, vehicle.ac_max_a) if offer >= vehicle.ac_min_a - 1e-9 else 0.0
+            return min(bay.offer, (bay.evse.max_kw or 0.0) * 1000.0, car.dc_w(), self.share_w(bay))
+        return car.ac_a(min(bay.offer, bay.evse.max_a), bay.phases)
 
-    def _share(self, bay: Bay) -> float:
-        """The output this outlet may take of modules it shares: equal parts, what a neighbour leaves is free."""
-        total_kw = bay.station.model.shared_kw
-        if total_kw is None:
+    @point("plant.modules")
+    def share_w(self, bay: Bay) -> float:
+        """The output this outlet may take of the modules it shares."""
+        model = bay.station.model
+        if model.shared_kw is None:
             return float("inf")
-        active = [b for b in (self.bays[k] for k in self._keys(bay.station.id)) if b.closed and b.pilot is ControlPilot.C and not b.full]
-        part = total_kw * 1000.0 / max(1, len(active))
-        others = sum(min(part, b.offer, (b.vehicle.dc_max_kw if b.vehicle else 0.0) * 1000.0) for b in active if b is not bay)
-        return max(part, total_kw * 1000.0 - others) if active else total_kw * 1000.0
+        wants = {}
+        for number in (e.id for e in model.evses):
+            other = self.bays[(bay.station.id, number)]
+            if other.closed and other.pilot is ControlPilot.C and other.car is not None and other.car.willing:
+                wants[number] = min(other.offer, (other.evse.max_kw or 0.0) * 1000.0, other.car.dc_w(), self._curve_w(other))
+        return split_w(wants, model.shared_kw * 1000.0, model.module_kw * 1000.0).get(bay.evse.id, model.shared_kw * 1000.0)
+
+    @staticmethod
+    def _curve_w(bay: Bay) -> float:
+        """What the vehicle's curve asks for at its state of charge when last anchored."""
+        car = bay.car
+        if car is None or not car.curve:
+            return 0.0
+        return next(s for s in car.curve if car.stored_wh < s.wh1 or s is car.curve[-1]).power_w(car.stored_wh)
+
+    def _shared(self, station: str, bay: Bay, now: float) -> None:
+        """Outlets of one set of modules are looked at again soon, and then on a grid."""
+        if bay.station.model.shared_kw is not None and station not in self._ticking:
+            self._tick("split", station, now + 1.0)
+
+    def _split(self, station: str, now: float, effects: list[Effect]) -> None:
+        del self._ticking[station]
+        active = [key for key in self._keys(station) if self.bays[key].pilot is ControlPilot.C]
+        for key in active:
+            if self.bays[key].piece is not None:
+                self._flow(key, self.bays[key].drawn, now, effects)
+        for key in active:
+            self._aim(key, now, effects)
+        if active and station not in self._ticking:
+            self._tick("split", station, now + SPLIT_S)
 
     def _turn(self, key: Key, pilot: ControlPilot, now: float, effects: list[Effect]) -> None:
         bay = self.bays[key]
-        bay.pilot = moved(bay.pilot, pilot)
+        if bay.pilot is not pilot:
+            bay.pilot = moved(bay.pilot, pilot)
+            effects.append(Note("truth", key[0], "pilot", {"evse": key[1], "state": str(pilot)}))
         effects.append(Feed(key[0], Supply(key[1], pilot, self._live(key[0]))))
-        effects.append(Note("truth", key[0], "pilot", {"evse": key[1], "state": str(pilot)}))
         self._aim(key, now, effects)
 
     # --- currents -----------------------------------------------------------------------------------------------
 
-    def _flow(self, key: Key, drawn: float, now: float, effects: list[Effect]) -> None:
+    def _flow(self, key: Key, drawn: float, now: float, effects: list[Effect], *, from_w: float | None = None) -> None:
+        self.bays[key].flow(drawn, now, from_w=from_w)
+        self._load(key, now, effects)
+
+    def _use(self, key: Key, watts: float, now: float, effects: list[Effect]) -> None:
+        self.bays[key].use(watts, now)
+        self._load(key, now, effects)
+
+    def _load(self, key: Key, now: float, effects: list[Effect]) -> None:
+        """Tell the network what flows at this bay."""
         bay = self.bays[key]
-        bay.flow(drawn, now)
-        new = self._rotated(bay.station, bay.current_a(now))
-        old = self._flows[key]
-        self._flows[key] = new
-        self._push(self._paths[key[0]], (new[0] - old[0], new[1] - old[1], new[2] - old[2]), now, effects)
+        flow = None
+        if bay.piece is not None:
+            factor = bay.grid_factor()
+            per_watt = self._rotated(bay.station, bay.per_watt())
+            flow = Flow(per_watt, bay.piece.watts * factor, now, None if bay.piece.steady else bay.piece, factor)
+        self._put(key, bay.station.circuit, flow, now, effects)
         self._rearm(key)
 
-    def _push(self, path: Sequence[str], delta: PhaseAmps, now: float, effects: list[Effect]) -> None:
-        for name in path:
-            branch = self.branches[name]
-            branch.settle(now)
-            branch.amps = add(branch.amps, delta)
-            at = self.breaker_opens_at(branch)
-            if at is not None:
-                self._count += 1
-                heappush(self._wakes, (max(at, now), self._count, name))
+    def _volts(self, volts: PhaseAmps, now: float, effects: list[Effect]) -> None:
+        """A new grid voltage: currents stay (a pilot is in amperes), power follows."""
+        super()._volts(volts, now, effects)
+        for key, bay in self.bays.items():
+            if bay.car is None:
+                continue
+            level = bay.output_w(now)
+            before, new = bay.volts, self._bay_volts(bay)
+            if new == before:
+                continue
+            self._reshape(bay, now, volts=new)
+            if bay.piece is not None and bay.drawn > 0.0:
+                self._flow(key, bay.drawn, now, effects, from_w=level if bay.evse.dc else level * new / before)
 
-    @point("plant.breaker")
-    def breaker_opens_at(self, branch: Branch) -> float | None:
-        """When this breaker opens if nothing changes."""
-        return branch.opens_at()
+    def _reshape(self, bay: Bay, now: float, *, volts: float | None = None) -> None:
+        bay.anchor(now)
+        bay.volts = volts if volts is not None else self._bay_volts(bay)
+        if bay.car is not None and (volts is None or not bay.evse.dc):
+            bay.car.shape(bay.evse, bay.volts, bay.phases)
 
-    def _hot(self, name: str, now: float, effects: list[Effect]) -> None:
-        branch = self.branches[name]
-        at = self.breaker_opens_at(branch)
-        if at is None:
-            return
-        if at <= now + 1e-6:
-            self._open(name, f"overload: {max(branch.amps):.1f} A on a rating of {branch.circuit.rating_a:g} A", now, effects)
-        else:
-            self._count += 1
-            heappush(self._wakes, (at, self._count, name))
-
-    def _open(self, name: str, why: str, now: float, effects: list[Effect]) -> None:
-        branch = self.branches[name]
-        if not branch.closed:
-            return
-        branch.building_wh = branch.building_energy_wh(now, VOLTS)
-        branch.building_since, branch.closed = now, False
-        effects.append(Note("truth", name, "breaker", {"closed": False, "because": why}))
-        for station in self.site.below(name):
-            effects.append(Power(station.id, False))
-
-    def _close(self, name: str, now: float, effects: list[Effect]) -> None:
-        branch = self.branches[name]
-        if branch.closed:
-            return
-        branch.building_since, branch.closed, branch.heat_s, branch.heat_since = now, True, 0.0, now
-        effects.append(Note("truth", name, "breaker", {"closed": True, "because": "by hand"}))
-        for station in self.site.below(name):
-            if self._live(station.id):
-                effects.append(Power(station.id, True))
-
-    def _live(self, station: str) -> bool:
-        return all(self.branches[name].closed for name in self._paths[station])
-
-    def _rotated(self, station: ChargingStation, amps: PhaseAmps) -> PhaseAmps:
-        """Terminal currents as currents on the site's phases."""
-        site = [0.0, 0.0, 0.0]
-        for terminal, phase in enumerate(station.rotation):
-            site[phase] = amps[terminal]
-        return (site[0], site[1], site[2])
-
-    def _standby(self, station: str, on: bool, now: float) -> None:
-        energy, since = self._alive.get(station, (0.0, now))
-        old = self._standby_w.get(station, 0.0)
-        self._alive[station] = (energy + old * (now - since) / 3600.0, now)
-        self._standby_w[station] = self.stations[station].model.standby_w if on else 0.0
+    def _bay_volts(self, bay: Bay) -> float:
+        """The mean voltage of the phases this bay is on."""
+        used = bay.station.rotation[: max(1, bay.phases)]
+        return sum(self.network.volts[p] for p in used) / len(used) * bay.station.model.voltage_v / NOMINAL_V
 
     # --- wake-ups -----------------------------------------------------------------------------------------------
 
@@ -310,12 +415,15 @@ class Plant:
         at = self.bays[key].wakes()
         if at is not None:
             self._count += 1
-            heappush(self._wakes, (at, self._count, key))
+            heappush(self._wakes, (at, self._count, "bay", key))
 
-    def _stale(self, entry: tuple[float, int, Key | str]) -> bool:
-        if isinstance(entry[2], str):
-            return self.breaker_opens_at(self.branches[entry[2]]) is None
-        return self.bays[entry[2]].wakes() != entry[0]
+    def _stale(self, entry: tuple[float, int, str, Key | str]) -> bool:
+        at, _, kind, what = entry
+        if kind == "breaker":
+            return self.breaker_opens_at(self.network.branches[str(what)]) is None
+        if kind == "bay":
+            return self.bays[what].wakes() != at  # type: ignore[index]
+        return self._ticking.get(str(what)) != at
 
     def _keys(self, station: str) -> Iterator[Key]:
         return ((station, e.id) for e in self.stations[station].model.evses)
@@ -330,50 +438,21 @@ class Plant:
     def read_evse(self, station: str, evse: int, now: float) -> MeterSample:
         """The EVSE's own meter, on the station's terminals (DC: grid-side current, output energy)."""
         bay = self.bays[(station, evse)]
-        volts = three(bay.volts if self._live(station) else 0.0)
         soc = bay.soc_percent(now) if bay.evse.dc else None
-        return MeterSample(now, bay.current_a(now), volts, bay.output_w(now), self.register_wh(bay, now), soc)
+        return MeterSample(now, bay.current_a(now), self._terminal_v(station), bay.output_w(now), self.register_wh(bay, now), soc)
 
     def read_station(self, station: str, now: float) -> MeterSample:
         """The station's supply with its standby load, on its own terminals."""
-        spec = self.stations[station]
-        live = self._live(station)
-        standby = self._standby_w[station] if live else 0.0
-        amps = (standby / spec.model.voltage_v, 0.0, 0.0)
-        power, (energy, since) = standby, self._alive[station]
-        energy += standby * (now - since) / 3600.0
+        spec, standby = self.stations[station], self.powered.get(station)
+        power = standby.watts if standby else 0.0
+        energy = self.stood_wh.get(station, 0.0) + (standby.energy_wh(now) if standby else 0.0)
+        amps: PhaseAmps = (power / spec.model.voltage_v, 0.0, 0.0)
         for key in self._keys(station):
             bay = self.bays[key]
             amps = add(amps, bay.current_a(now))
             power += bay.output_w(now) * bay.grid_factor()
-            energy += bay.output_wh(now) * bay.grid_factor()
-        volts = three(spec.model.voltage_v if live else 0.0)
-        return MeterSample(now, amps, volts, power, energy)
-
-    def read_circuit(self, name: str, now: float) -> MeterSample:
-        """A circuit: the sum of all below it, by site phase, with building load."""
-        amps, power, energy = NO_AMPS, 0.0, 0.0
-        for below in self._subtree(name):
-            branch = self.branches[below]
-            if self._fed(below):
-                amps = add(amps, branch.building_a)
-                power += sum(branch.building_a) * VOLTS
-            energy += branch.building_energy_wh(now, VOLTS)
-        for station in self.site.below(name):
-            sample = self.read_station(station.id, now)
-            amps = add(amps, self._rotated(station, sample.current_a))
-            power += sample.power_w
-            energy += sample.energy_wh
-        volts = three(VOLTS if self._fed(name) else 0.0)
-        return MeterSample(now, amps, volts, power, energy)
-
-    def _subtree(self, name: str) -> Iterator[str]:
-        yield name
-        for child in self.branches[name].children:
-            yield from self._subtree(child)
-
-    def _fed(self, circuit: str) -> bool:
-        return all(self.branches[c.name].closed for c in self.site.path(circuit))
+            energy += bay.input_wh(now)
+        return MeterSample(now, amps, self._terminal_v(station), power, energy)
 
     def tap(self, station: str, evse: int) -> Tap:
         """A read-only view of one EVSE's meter."""
@@ -385,8 +464,3 @@ class Plant:
         if meter.station is not None:
             return StationMeter(self, meter.station, meter.unit, registers)
         return CircuitMeter(self, meter.circuit or self.site.root.name, meter.unit, registers)
-
-
-def three(value: float) -> PhaseAmps:
-    """The same figure on every phase."""
-    return (value, value, value)

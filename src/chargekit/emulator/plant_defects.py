@@ -13,10 +13,10 @@ class WeldedContactor(Defect, Plant):
     area, point, part = "always", "plant.contactor_open", "plant"
 
     def opened(self, bay: Bay) -> bool:
-        return super().opened(bay) and (bay.vehicle is None or bay.drawn <= 0.0)
+        return super().opened(bay) and (bay.car is None or bay.drawn <= 0.0)
 
     def drawn(self, bay: Bay) -> float:
-        return max(super().drawn(bay), bay.drawn if not bay.closed and bay.vehicle else 0.0)
+        return max(super().drawn(bay), bay.drawn if not bay.closed and bay.car else 0.0)
 
 
 class CarIgnoresPilot(Defect, Plant):
@@ -26,7 +26,7 @@ class CarIgnoresPilot(Defect, Plant):
 
     def drawn(self, bay: Bay) -> float:
         good = super().drawn(bay)
-        return min(bay.vehicle.ac_max_a, bay.evse.max_a) if good > 0 and bay.vehicle and not bay.evse.dc else good
+        return min(bay.car.vehicle.ac_max_a, bay.evse.max_a) if good > 0 and bay.car and not bay.evse.dc else good
 
 
 class RegisterResets(Defect, Plant):

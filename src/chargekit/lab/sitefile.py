@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, cast
 from zoneinfo import ZoneInfo
@@ -27,7 +28,7 @@ from chargekit.model.site import (
     Site,
     StationModel,
 )  # fmt: skip
-from chargekit.model.vehicle import Vehicle
+from chargekit.model.vehicle import Points, Vehicle
 from chargekit.model.vehicle_file import parse_vehicle
 from chargekit.policy.rulebook import Rulebook, rulebook
 from chargekit.wire.registers import MAPS
@@ -126,7 +127,7 @@ def _circuits(node: Located) -> dict[str, Circuit]:
     for name, one in table.items():
         if not NAME.match(name):
             raise BadInput(one.source, f"a circuit can't be named {name!r}", "letters, digits, dot, dash")
-        one.only("parent", "limit", "limit_kw", "phases", "grace")
+        one.only("parent", "limit", "limit_kw", "phases", "grace", "resistance")
         parent = one.text("parent", "") or None
         if parent is not None and parent not in table:
             raise BadInput(one.need("parent").source, f"parent {parent!r} of {name!r} is no circuit", nearest(parent, table))
@@ -135,7 +136,8 @@ def _circuits(node: Located) -> dict[str, Circuit]:
             raise BadInput(one.need("phases").source, f"phases: 1 or 3 expected, found {phases}")
         limit = one.number("limit", "A", least=0.1, most=10_000)
         cap = one.number("limit_kw", "kW", least=0) if one.has("limit_kw") else None
-        raw[name] = Circuit(name, parent, limit, phases, cap, one.number("grace", "s", 10.0, least=0), one.source)
+        ohm = one.number("resistance", "Ohm", 0.0, least=0, most=10)
+        raw[name] = Circuit(name, parent, limit, phases, cap, one.number("grace", "s", 10.0, least=0), ohm, one.source)
     return dict(_ordered(raw, node))
 
 
@@ -283,7 +285,8 @@ def catalogue_stations() -> dict[str, StationModel]:
 def _model(node: Located) -> StationModel:
     node.only(
         "id", "vendor", "model", "evses", "capabilities", "settle_s", "power_up_s", "pilot_latency_s", "contactor_s",
-        "standby_w", "voltage_v", "below_min", "rate_units", "shared_kw", "efficiency",
+        "standby_w", "voltage_v", "below_min", "rate_units", "shared_kw", "module_kw", "supply_a", "efficiency", "pwm_step_a",
+        "pulse_after_s", "meter_class_percent", "phase_switching",
     )  # fmt: skip
     base = StationModel("", "", "")
     return StationModel(
@@ -296,13 +299,36 @@ def _model(node: Located) -> StationModel:
         node.number("standby_w", "W", base.standby_w, least=0), node.number("voltage_v", "V", base.voltage_v, least=100, most=500),
         "reject" if node.one_of("below_min", ("pause", "reject"), "pause") == "reject" else "pause",
         tuple(one.as_text() for one in node.list("rate_units")) or base.rate_units,
-        node.number("shared_kw", "kW") if node.has("shared_kw") else None,
-        node.number("efficiency", "", 1.0, least=0.5, most=1), node.source,
+        node.number("shared_kw", "kW") if node.has("shared_kw") else None, node.number("module_kw", "kW", 0.0, least=0),
+        node.number("supply_a", "A", least=6) if node.has("supply_a") else None, _efficiency(node),
+        node.number("pwm_step_a", "A", base.pwm_step_a, least=0.01, most=2),
+        node.number("pulse_after_s", "s", least=5) if node.has("pulse_after_s") else None,
+        node.number("meter_class_percent", "%", 0.0, least=0, most=5), node.flag("phase_switching"), node.source,
     )  # fmt: skip
 
 
+def _efficiency(node: Located) -> Points:
+    """A number, or points over the load (share of the rated output)."""
+    one = node.get("efficiency")
+    if one is None:
+        return ((0.0, 1.0),)
+    if not isinstance(one.value, list):
+        return ((0.0, one.as_number("", least=0.5, most=1)),)
+    points = []
+    for pair in one.items():
+        load, share = (x.as_number("", least=0, most=1) for x in pair.items())
+        points.append((load, max(share, 0.05)))
+    if not points or any(b[0] <= a[0] for a, b in pairwise(points)):
+        raise BadInput(one.source, "efficiency: points [load, share] with rising load expected")
+    return tuple(points)
+
+
 def _evse(node: Located) -> Evse:
-    node.only("id", "max_a", "phases", "max_kw", "connectors")
+    node.only("id", "max_a", "phases", "max_kw", "max_dc_a", "connectors")
     connectors = tuple(Connector(n + 1, one.as_text()) for n, one in enumerate(node.list("connectors"))) or (Connector(1),)
     max_kw = node.number("max_kw", "kW", least=1) if node.has("max_kw") else None
-    return Evse(node.integer("id"), connectors, node.number("max_a", "A", 32.0, least=6), node.integer("phases", 3), max_kw)
+    max_dc_a = node.number("max_dc_a", "A", least=1) if node.has("max_dc_a") else None
+    phases = node.integer("phases", 3)
+    if phases not in (1, 3):
+        raise BadInput(node.need("phases").source, f"phases: 1 or 3 expected, found {phases}")
+    return Evse(node.integer("id"), connectors, node.number("max_a", "A", 32.0, least=6), phases, max_kw, max_dc_a)

@@ -20,3 +20,4 @@ class MeterSample:
     power_w: float
     energy_wh: float
     soc_percent: float | None = None
+    export_wh: float = 0.0

@@ -8,7 +8,7 @@ from typing import Literal
 
 from .calendar import Calendar
 from .located import BUILT_IN, Source
-from .vehicle import Vehicle
+from .vehicle import Points, Vehicle
 
 OcppVersion = Literal["1.6", "2.0.1"]
 OCPP_VERSIONS: tuple[OcppVersion, ...] = ("1.6", "2.0.1")
@@ -16,7 +16,10 @@ OCPP_VERSIONS: tuple[OcppVersion, ...] = ("1.6", "2.0.1")
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """A node of the tree. `rating_a` per phase; over it for longer than `grace_s` is a violation (and trips)."""
+    """A node of the tree. `rating_a` per phase; over it for longer than `grace_s` is a violation (and trips).
+
+    `resistance_ohm`: of each conductor, for its losses.
+    """
 
     name: str
     parent: str | None
@@ -24,6 +27,7 @@ class Circuit:
     phases: int = 3
     limit_kw: float | None = None
     grace_s: float = 10.0
+    resistance_ohm: float = 0.0
     source: Source = BUILT_IN
 
 
@@ -35,13 +39,14 @@ class Connector:
 
 @dataclass(frozen=True, slots=True)
 class Evse:
-    """One EVSE (OCPP 2.0.1; in 1.6 its number is the connector's). `max_a` per phase AC; `max_kw` for DC output."""
+    """One EVSE (OCPP 2.0.1; in 1.6 its number is the connector's). `max_a` per phase from the grid; `max_kw`, `max_dc_a` for DC output."""
 
     id: int
     connectors: tuple[Connector, ...] = (Connector(1),)
     max_a: float = 32.0
     phases: int = 3
     max_kw: float | None = None
+    max_dc_a: float | None = None
 
     @property
     def dc(self) -> bool:
@@ -53,7 +58,11 @@ class StationModel:
     """A catalogue product: what it can do, and how fast.
 
     `capabilities` are the words cases require; `settle_s` is the time from an accepted limit to metered
-    compliance; `standby_w` its own consumption; `below_min` what it does with a limit in (0, 6) A.
+    compliance; `standby_w` its own consumption; `below_min` what it does with a limit in (0, 6) A. `supply_a`: what all its
+    EVSEs may draw together per phase; `shared_kw`: the DC modules they share, `module_kw` the size of one (0: any split).
+    `efficiency` of a DC station is over its load (share of an outlet's `max_kw`). `pwm_step_a`: the pilot's grain; `pulse_after_s`: a
+    vehicle that does not answer an offer for so long gets a wake-up pulse. `meter_class_percent`: its own meter's class;
+    `phase_switching`: it can charge on one phase of three.
     """
 
     id: str
@@ -70,7 +79,13 @@ class StationModel:
     below_min: Literal["pause", "reject"] = "pause"
     rate_units: tuple[str, ...] = ("A", "W")
     shared_kw: float | None = None
-    efficiency: float = 1.0
+    module_kw: float = 0.0
+    supply_a: float | None = None
+    efficiency: Points = ((0.0, 1.0),)
+    pwm_step_a: float = 0.1
+    pulse_after_s: float | None = None
+    meter_class_percent: float = 0.0
+    phase_switching: bool = False
     source: Source = BUILT_IN
 
 
@@ -98,7 +113,8 @@ class ChargingStation:
     @property
     def max_a(self) -> float:
         """The most it can draw per phase, all EVSEs together."""
-        return sum(e.max_a for e in self.model.evses)
+        total = sum(e.max_a for e in self.model.evses)
+        return total if self.model.supply_a is None else min(total, self.model.supply_a)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +146,17 @@ class Arrival:
     token: str
     soc_percent: float = 20.0
     leaves: float | None = None
+    source: Source = BUILT_IN
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """What else is on a circuit: a building of this kind with its peak, and the sun on its roof."""
+
+    circuit: str
+    kind: str
+    peak_kw: float
+    pv_kwp: float = 0.0
     source: Source = BUILT_IN
 
 

@@ -156,7 +156,7 @@ class World:
                 else:
                     self.saved[name][effect.key] = effect.value
             case Load():
-                self.post(self._plant, Load(effect.evse, effect.closed, effect.offer_a, effect.offer_w, name))
+                self.post(self._plant, Load(effect.evse, effect.closed, effect.offer_a, effect.offer_w, name, effect.phases))
             case Feed():
                 self.post(effect.to, effect.supply)
             case Power():

@@ -77,6 +77,7 @@ class Load:
     offer_a: float
     offer_w: float | None = None
     station: str = ""
+    phases: int = 3
 
 
 @dataclass(frozen=True, slots=True)
