@@ -44,7 +44,7 @@ class Kit:
         self.plant = Plant(self.site, random.Random(1), surroundings)
         self.world.add("plant", self.plant)
         for station in made:
-            self.world.add(station.id, _Deaf())
+            self.world.add(station.id, _Deaf(), lambda saved: _Deaf())
 
     def plug(self, station: str, vehicle: str, soc: float, evse: int = 1, **more: float) -> None:
         self.hand("plug", station=station, evse=evse, vehicle=vehicle, soc_percent=soc, **more)
