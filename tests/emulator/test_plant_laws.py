@@ -30,6 +30,8 @@ PAIR = StationModel(
 STATIONS = {"a": AC22, "b": AC7, "c": AC22, "d": PAIR}
 ON = {"a": "left", "b": "left", "c": "right", "d": "right"}
 BAYS = (("a", 1), ("b", 1), ("c", 1), ("d", 1), ("d", 2))
+OFFERS = (0.0, 5.9, 6.0, 10.0, 16.0, 32.0)
+CARS = ("compact-3ph", "city-1ph", "small-22kw", "hyundai-ioniq-5-2021", "polestar-2-2020")
 NAMES = tuple(catalogue_vehicles())
 
 
@@ -41,7 +43,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("plug"), st.sampled_from(BAYS), st.sampled_from(NAMES), st.floats(0, 99.9)),
         st.tuples(st.just("unplug"), st.sampled_from(BAYS)),
-        st.tuples(st.just("offer"), st.sampled_from(BAYS), st.sampled_from((0.0, 5.9, 6.0, 10.0, 16.0, 32.0)), st.booleans(), st.sampled_from((1, 3))),
+        st.tuples(st.just("offer"), st.sampled_from(BAYS), st.sampled_from(OFFERS), st.booleans(), st.sampled_from((1, 3))),
         st.tuples(st.just("building"), st.sampled_from(("left", "grid")), st.floats(-60, 60)),
         st.tuples(st.just("volts"), st.floats(215, 250)),
         st.tuples(st.just("run"), st.floats(0.1, 3000)),

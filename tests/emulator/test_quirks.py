@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.emulator.kit import AC, Kit
@@ -126,7 +127,10 @@ def test_it_pauses_to_cool() -> None:
 
 @pytest.mark.parametrize(
     ("vehicle", "after_s", "watts"),
-    [(PLAIN, 60.0, 0.0), ("quirk-draws-asleep", 3600.0, 1.3 * 3 * 230), ("quirk-balances", 900.0, 400.0), ("quirk-preheats", 900.0, 3000.0)],
+    [
+        (PLAIN, 60.0, 0.0), ("quirk-draws-asleep", 3600.0, 1.3 * 3 * 230), ("quirk-balances", 900.0, 400.0),
+        ("quirk-preheats", 900.0, 3000.0),
+    ],
 )  # fmt: skip
 def test_what_flows_after_it_is_full(vehicle: str, after_s: float, watts: float) -> None:
     kit = charging(vehicle, soc=99.0)
@@ -228,6 +232,6 @@ def test_a_curve_that_ends_at_nothing_is_finished_in_finite_time() -> None:
 
 
 def test_every_quirk_of_the_catalogue_is_tested_here() -> None:
-    text = open(__file__, encoding="utf-8").read()
+    text = Path(__file__).read_text(encoding="utf-8")
     quirky = [v for v in catalogue_vehicles() if v.startswith("quirk-")]
     assert [v for v in quirky if v not in text] == []

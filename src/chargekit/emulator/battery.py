@@ -91,7 +91,7 @@ def lower(a: Points, b: Points) -> Points:
 
 def segments(capacity_wh: float, watts: Points, share: Share) -> tuple[Segment, ...]:
     """A curve over SoC (%, W at the meter) as segments over the energy stored, cut so that none changes by more than `FINE`."""
-    least = max(w for _, w in watts) * LEAST_SHARE
+    least = max(JUMP_W, max(w for _, w in watts) * LEAST_SHARE)
     points = [(0.0, watts[0][1]), *((s, w) for s, w in watts if 0.0 < s < 100.0), (100.0, at(watts, 100.0))]
     found = []
     for (s0, w0), (s1, w1) in itertools.pairwise([(s, max(w, least)) for s, w in points]):

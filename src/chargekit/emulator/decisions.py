@@ -55,8 +55,9 @@ class Decisions:
 
     @point("station.offered_a")
     def offered_a(self: Station, outlet: Outlet, limit_a: float, now: float) -> float:  # type: ignore[misc]
-        """What the pilot signals for a limit: 0 below 6 A, down to 0.1 A otherwise (IEC 61851-1)."""
-        return int(limit_a * 10 + 1e-6) / 10 if limit_a >= 6.0 - 1e-9 else 0.0
+        """What the pilot signals for a limit: 0 below 6 A, otherwise down to its own grain (IEC 61851-1)."""
+        step = self.spec.model.pwm_step_a
+        return round(int(limit_a / step + 1e-6) * step, 6) if limit_a >= 6.0 - 1e-9 else 0.0
 
     @point("station.latency_s")
     def latency_s(self: Station, outlet: Outlet) -> float:  # type: ignore[misc]

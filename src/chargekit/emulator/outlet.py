@@ -52,6 +52,7 @@ class Outlet:
     shown: Status | None = None
     charging_shown: Status | None = None
     limit_a: float = 0.0
+    pulses: int = 0
     marks: dict[str, Any] = field(default_factory=dict)
     """What a defect wants to remember."""
 

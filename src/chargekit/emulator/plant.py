@@ -42,6 +42,7 @@ class Plant(Supplies):
         self.due: float | None = None
         self.bays: dict[Key, Bay] = {(s.id, e.id): Bay(s, e, s.model.voltage_v) for s in site.stations for e in s.model.evses}
         self._visits: dict[Key, int] = {}
+        self._gains: dict[Key, float] = {}
         quiet: list[Effect] = []
         for station in site.stations:
             self._standby(station.id, True, 0.0, quiet)
@@ -79,16 +80,25 @@ class Plant(Supplies):
         self._standby(load.station, True, now, effects)
         key = (load.station, load.evse)
         bay = self.bays[key]
-        before, phases = bay.offer, bay.phases
+        before, phases, level = bay.offer, bay.phases, bay.output_w(now)
         bay.closed, bay.offer, bay.supply = load.closed, (load.offer_w or 0.0) if bay.evse.dc else load.offer_a, load.phases
         if bay.car is not None:
             if bay.car.pilot(bay.offer, before, now):
                 effects.append(Note("truth", key[0], "woken", {"evse": key[1]}))
             bay.car.switched(min(bay.evse.phases, bay.supply), bay.piece is not None)
             if bay.phases != phases:
-                self._reshape(bay, now)
+                self._rephase(key, level * bay.phases / phases, now, effects)
         self._aim(key, now, effects)
         effects.append(Feed(load.station, Supply(load.evse, bay.pilot, self._live(load.station))))
+
+    def _rephase(self, key: Key, level_w: float, now: float, effects: list[Effect]) -> None:
+        """Phases came or went under the vehicle: what flowed on the others goes on."""
+        bay = self.bays[key]
+        self._reshape(bay, now)
+        if bay.piece is not None and bay.drawn > 0.0:
+            self._flow(key, bay.drawn, now, effects, from_w=level_w)
+        elif bay.piece is not None:
+            self._use(key, level_w, now, effects)
 
     def _hand(self, hand: Hand, now: float, effects: list[Effect]) -> None:
         args = hand.args
@@ -439,7 +449,19 @@ class Plant(Supplies):
         """The EVSE's own meter, on the station's terminals (DC: grid-side current, output energy)."""
         bay = self.bays[(station, evse)]
         soc = bay.soc_percent(now) if bay.evse.dc else None
-        return MeterSample(now, bay.current_a(now), self._terminal_v(station), bay.output_w(now), self.register_wh(bay, now), soc)
+        amps, gain = bay.current_a(now), self._gain(station, evse)
+        shown: PhaseAmps = (amps[0] * gain, amps[1] * gain, amps[2] * gain)
+        return MeterSample(now, shown, self._terminal_v(station), bay.output_w(now) * gain, self.register_wh(bay, now) * gain, soc)
+
+    def _gain(self, station: str, evse: int) -> float:
+        """What this meter shows for one: within its class, the same all its life."""
+        percent = self.stations[station].model.meter_class_percent
+        if not percent:
+            return 1.0
+        if (station, evse) not in self._gains:
+            error = random.Random(f"meter/{station}/{evse}").gauss(0.0, percent / 3.0)
+            self._gains[(station, evse)] = 1.0 + min(max(error, -percent), percent) / 100.0
+        return self._gains[(station, evse)]
 
     def read_station(self, station: str, now: float) -> MeterSample:
         """The station's supply with its standby load, on its own terminals."""

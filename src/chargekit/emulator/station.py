@@ -16,6 +16,7 @@ from chargekit.emulator.orders import Orders
 from chargekit.emulator.outlet import Outlet, Transaction
 from chargekit.emulator.queue import MessageQueue, Queued
 from chargekit.emulator.telling import Telling
+from chargekit.emulator.waking import Waking
 from chargekit.model.calendar import Calendar
 from chargekit.model.metering import MeterSample
 from chargekit.model.schedule import ProfileStore
@@ -57,7 +58,7 @@ class Tap(Protocol):
     def read(self, now: float) -> MeterSample: ...
 
 
-class Station(Orders, Telling, Decisions):
+class Station(Orders, Telling, Waking, Decisions):
     """A charging station. `saved` is its non-volatile memory; `clock_offset_s` how far its clock is ahead of UTC until the
     CSMS sets it (never, with `keeps_clock`)."""
 
@@ -155,6 +156,10 @@ class Station(Orders, Telling, Decisions):
                 self._apply(self.outlets[int(which)], now, out)
             case "limit":
                 self.refresh(self.outlets[int(which)], now, out)
+            case "pulse":
+                self._pulse(self.outlets[int(which)], now, out)
+            case "pulsed":
+                self._pulsed(self.outlets[int(which)], now, out)
             case "token":
                 self.outlets[int(which)].token = None
                 self._show(self.outlets[int(which)], now, out)
@@ -450,6 +455,7 @@ class Station(Orders, Telling, Decisions):
         if outlet.aim is None or outlet.tx is None:
             return
         outlet.offer_a, outlet.aim = outlet.aim[1], None
+        self._await_vehicle(outlet, now)
         self._contactor(outlet, now, out, force=True)
         self._show(outlet, now, out)
 
@@ -461,7 +467,7 @@ class Station(Orders, Telling, Decisions):
     def _load(self, outlet: Outlet, closed: bool, offer_a: float, out: list[Effect]) -> None:
         outlet.closed, outlet.offer_a = closed, offer_a
         share = outlet.evse.max_kw
-        watts = None if share is None else min(share * 1000.0, offer_a * 3 * self.spec.model.voltage_v)
+        watts = None if share is None else min(share * 1000.0, self.output_w(outlet, offer_a))
         out.append(Load(outlet.evse.id, closed, offer_a, watts))
 
     def reboot(self, reason: str, now: float, out: list[Effect]) -> None:
