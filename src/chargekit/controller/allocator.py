@@ -51,6 +51,10 @@ class Allocation:
     left: Mapping[str, PhaseAmps]
 
 
+Row = tuple[str, int]
+Rows = tuple[tuple[Row, int], ...]
+
+
 class _Room:
     """What is left, in deci-amperes: one row per circuit and phase, and one per kW cap."""
 
@@ -59,6 +63,7 @@ class _Room:
         self.paths = {name: tuple(_path(tree, name)) for name in tree}
         self.left: dict[tuple[str, int], int] = {}
         self.name: dict[tuple[str, int], str] = {}
+        self.known: dict[tuple[str, tuple[int, ...]], Rows] = {}
         held: dict[str, list[float]] = {name: [0.0, 0.0, 0.0] for name in tree}
         for name, amps in reserved.items():
             for above in self.paths[name]:
@@ -76,11 +81,26 @@ class _Room:
                     self.left[row] = room
                     self.name[row] = f"circuit {limit.circuit} {limit.limit_kw:g} kW ({limit.source})"
 
-    def rows(self, demand: Demand) -> list[tuple[tuple[str, int], int]]:
-        """The rows a demand uses, and how often per ampere."""
-        found = [((name, phase), 1) for name in self.paths[demand.circuit] for phase in demand.phases]
-        found += [((name, 3), len(demand.phases)) for name in self.paths[demand.circuit] if (name, 3) in self.left]
+    def rows(self, circuit: str, phases: tuple[int, ...]) -> Rows:
+        """The rows a demand there uses, and how often per ampere."""
+        found = self.known.get((circuit, phases))
+        if found is None:
+            both = [((name, phase), 1) for name in self.paths[circuit] for phase in phases]
+            both += [((name, 3), len(phases)) for name in self.paths[circuit] if (name, 3) in self.left]
+            found = self.known[(circuit, phases)] = tuple(both)
         return found
+
+    def short(self, rows: Rows, amps: int) -> Row | None:
+        """The first row that does not have so much left."""
+        left = self.left
+        for row, times in rows:
+            if left[row] < amps * times:
+                return row
+        return None
+
+    def take(self, rows: Rows, amps: int) -> None:
+        for row, times in rows:
+            self.left[row] -= amps * times
 
 
 def _deci(amps: float) -> int:
@@ -111,8 +131,9 @@ def allocate(
     ordered = sorted(demands, key=lambda d: (d.rank, d.tie, d.id))
     for _, group in groupby(ordered, key=lambda d: d.rank):
         peers = list(group)
+        held = f"; {above:.1f} A held by ranks above"
         for demand in peers:
-            told[demand.id] = f"{demand.because or f'rank {demand.rank}'}; {above:.1f} A held by ranks above"
+            told[demand.id] = (demand.because or f"rank {demand.rank}") + held
         admitted = _admit(peers, room, given, bound)
         _share(admitted, room, given, bound)
         above += sum(given[d.id] for d in peers) / 10
@@ -126,59 +147,73 @@ def _admit(peers: Sequence[Demand], room: _Room, given: dict[str, int], bound: d
     admitted = []
     for demand in peers:
         least = math.ceil(demand.least_a * 10 - 1e-6)
-        rows = room.rows(demand)
-        full = next((row for row, times in rows if room.left[row] < least * times), None)
+        rows = room.rows(demand.circuit, demand.phases)
+        full = room.short(rows, least)
         if full is not None or demand.most_a * 10 < least - 1e-6:
             given[demand.id] = 0
             bound[demand.id] = room.name[full] if full is not None else "its own most is below its least"
             continue
-        for row, times in rows:
-            room.left[row] -= least * times
+        room.take(rows, least)
         given[demand.id], bound[demand.id] = least, "demand"
         admitted.append(demand)
     return admitted
 
 
+@dataclass(slots=True)
+class _Alike:
+    """Demands that use the same rows, stand at the same level and end at the same most: they rise as one."""
+
+    rows: Rows
+    level: int
+    most: int
+    members: list[tuple[int, Demand]]
+
+
 def _share(admitted: Sequence[Demand], room: _Room, given: dict[str, int], bound: dict[str, str]) -> None:
     """The surplus, max-min: all that can still grow grow together until something binds; the last deci-amperes go in order."""
-    growing = {d.id: (d, _deci(d.most_a)) for d in admitted if _deci(d.most_a) > given[d.id]}
-    rows = {ident: room.rows(demand) for ident, (demand, _) in growing.items()}
+    alike: dict[tuple[str, tuple[int, ...], int, int], _Alike] = {}
+    for order, demand in enumerate(admitted):
+        level, most = given[demand.id], _deci(demand.most_a)
+        if most > level:
+            key = (demand.circuit, demand.phases, level, most)
+            if key not in alike:
+                alike[key] = _Alike(room.rows(demand.circuit, demand.phases), level, most, [])
+            alike[key].members.append((order, demand))
+    growing = list(alike.values())
     while growing:
-        uses: dict[tuple[str, int], int] = {}
-        for ident in growing:
-            for row, times in rows[ident]:
-                uses[row] = uses.get(row, 0) + times
-        step = min(min(room.left[row] // count for row, count in uses.items()), min(m - given[i] for i, (_, m) in growing.items()))
+        uses: dict[Row, int] = {}
+        for group in growing:
+            for row, times in group.rows:
+                uses[row] = uses.get(row, 0) + times * len(group.members)
+        step = min(min(room.left[row] // count for row, count in uses.items()), min(g.most - g.level for g in growing))
         if step == 0:
             tight = {row for row, count in uses.items() if room.left[row] < count}
-            _last({i: g for i, g in growing.items() if any(row in tight for row, _ in rows[i])}, rows, room, given, bound, growing)
+            scarce = [g for g in growing if any(row in tight for row, _ in g.rows)]
+            growing = [g for g in growing if g not in scarce]
+            _last(scarce, room, given, bound)
             continue
-        for ident in growing:
-            given[ident] += step
-            for row, times in rows[ident]:
-                room.left[row] -= step * times
-        for ident, (_, most) in list(growing.items()):
-            full = next((row for row, times in rows[ident] if room.left[row] < times), None)
-            if given[ident] >= most or full is not None:
-                bound[ident] = "demand" if given[ident] >= most else room.name[full]  # type: ignore[index]
-                del growing[ident]
+        rest = []
+        for group in growing:
+            group.level += step
+            room.take(group.rows, step * len(group.members))
+        for group in growing:
+            full = room.short(group.rows, 1)
+            if group.level < group.most and full is None:
+                rest.append(group)
+                continue
+            for _, demand in group.members:
+                given[demand.id] = group.level
+                bound[demand.id] = "demand" if group.level >= group.most else room.name[full]  # type: ignore[index]
+        growing = rest
 
 
-def _last(
-    scarce: Mapping[str, tuple[Demand, int]],
-    rows: Mapping[str, list[tuple[tuple[str, int], int]]],
-    room: _Room,
-    given: dict[str, int],
-    bound: dict[str, str],
-    growing: dict[str, tuple[Demand, int]],
-) -> None:
+def _last(scarce: Sequence[_Alike], room: _Room, given: dict[str, int], bound: dict[str, str]) -> None:
     """Less than a deci-ampere each is left on a row these share: one each, in order, as long as it fits; then they are done."""
-    for ident, (_, most) in scarce.items():
-        full = next((row for row, times in rows[ident] if room.left[row] < times), None)
-        if full is None and given[ident] < most:
-            given[ident] += 1
-            for row, times in rows[ident]:
-                room.left[row] -= times
-            full = next((row for row, times in rows[ident] if room.left[row] < times), None)
-        bound[ident] = "demand" if given[ident] >= most else room.name[full or rows[ident][0][0]]
-        del growing[ident]
+    for _, group, demand in sorted(((order, g, d) for g in scarce for order, d in g.members), key=lambda one: one[0]):
+        level, full = group.level, room.short(group.rows, 1)
+        if full is None and level < group.most:
+            level += 1
+            room.take(group.rows, 1)
+            full = room.short(group.rows, 1)
+        given[demand.id] = level
+        bound[demand.id] = "demand" if level >= group.most else room.name[full or group.rows[0][0]]

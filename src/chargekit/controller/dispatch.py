@@ -51,6 +51,9 @@ class Outgoing:
         default = self.rating_a if self.default_a is None else self.default_a
         if not self.claims:
             return min(self.rating_a, default)
+        if len(self.claims) == 1:
+            only = self.claims[0]
+            return min(self.rating_a, max(only.most_a(now), 0.0 if only.accepted else default))
         live = max(claim.most_a(now) for claim in self.claims)
         # Until a claim is accepted the default may lead.
         lead = default if not any(c.accepted for c in self.claims) else 0.0

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from chargekit.controller.allocator import Allocation, Demand, allocate
+from chargekit.controller.allocator import Allocation, Demand, Grant, allocate
 from chargekit.controller.csms import Controller
 from chargekit.controller.dispatch import Claim, Outgoing
 from chargekit.controller.peer import EvseKnown, Peer
@@ -72,6 +72,8 @@ class Operator:
         self.greeted: dict[str, int] = {}
         self.poll_at = 0.0
         self.decide_at = 1.0
+        self.gather_s = min(5.0, max(0.5, len(self.out) / 200.0))
+        self._ranks: dict[str, tuple[int, str]] = {}
 
     @property
     def due(self) -> float | None:
@@ -211,6 +213,7 @@ class Operator:
                 self.overrides = [o for o in self.overrides if o.id != str(args["id"])]
             case "set_class":
                 self.classes[str(args["token"])] = str(args["user_class"])
+                self._ranks.clear()
             case _:
                 return False
         self.decide_at = now
@@ -258,7 +261,8 @@ class Operator:
     # --- deciding -----------------------------------------------------------------------------------------------
 
     def _soon(self, now: float) -> None:
-        self.decide_at = min(self.decide_at, now + 0.5)
+        """Decide soon. A large site gathers what happens within a few seconds into one decision."""
+        self.decide_at = min(self.decide_at, now + self.gather_s)
 
     def wake(self, now: float, out: list[Effect]) -> None:
         if self.meters and self.poll_at <= now:
@@ -305,10 +309,11 @@ class Operator:
                 if one.user_class:
                     return self.rules.rank_of(one.user_class), f"override {one.id} by {one.who}: class {one.user_class}"
                 return -1, f"override {one.id} by {one.who}: {one.why}"
-        name = self._class_name(token)
-        if name is None:
-            return 99, "class unknown"
-        return self.rules.rank_of(name), self.rules.because_rank(name)
+        if token not in self._ranks:
+            name = self._class_name(token)
+            known = (self.rules.rank_of(name), self.rules.because_rank(name)) if name is not None else (99, "class unknown")
+            self._ranks[token] = known
+        return self._ranks[token]
 
     @point("controller.override_leads")
     def override_leads(self, one: Override, now: float) -> bool:
@@ -372,14 +377,13 @@ class Operator:
     # --- dispatching --------------------------------------------------------------------------------------------
 
     def _dispatch(self, allocation: Allocation, now: float, out: list[Effect]) -> None:
-        wanted: list[tuple[float, Key, str]] = []
+        for outgoing in self.out.values():
+            if outgoing.claims:
+                outgoing.expire(now)
+        ups = []
         for name_number, grant in allocation.grants.items():
             name, _, number = name_number.rpartition("/")
-            wanted.append((grant.amps, (name, int(number)), f"{grant.because}; bound by {grant.bound_by}"))
-        for outgoing in self.out.values():
-            outgoing.expire(now)
-        ups = []
-        for amps, key, because in wanted:
+            amps, key, because = grant.amps, (name, int(number)), grant
             current = self.out[key].leading
             asked = self.out[key].claims[-1] if self.out[key].claims else None
             if asked is not None and asked.accepted is None:
@@ -394,7 +398,7 @@ class Operator:
         self._raise(ups, now, out)
 
     @point("controller.raise")
-    def _raise(self, ups: list[tuple[float, Key, str]], now: float, out: list[Effect]) -> None:
+    def _raise(self, ups: list[tuple[float, Key, Grant]], now: float, out: list[Effect]) -> None:
         """Increases, highest rank first, as far as what could still flow leaves room for them."""
         held, limits = self._held(now), self._tight(now) if ups else []
         for amps, key, because in ups:
@@ -405,7 +409,7 @@ class Operator:
             current = self.out[key].leading
             if target < 6.0 or (current is not None and target <= current.amps + (0.0 if target >= amps else 0.5)):
                 if current is None and not self.out[key].claims:
-                    self._lease(key, 0.0, f"waiting for room; {because}", now, out)
+                    self._lease(key, 0.0, because, now, out, "waiting for room; ")
                 self._soon(now + 1.0)
                 continue
             self._lease(key, target, because, now, out)
@@ -417,14 +421,22 @@ class Operator:
 
     def _held(self, now: float) -> dict[str, PhaseAmps]:
         """What could flow on every circuit now: each station's reserve, and base load."""
-        held: dict[str, PhaseAmps] = {}
+        own: dict[str, list[float]] = {name: [0.0, 0.0, 0.0] for name in self.site.circuits}
         for (name, number), outgoing in self.out.items():
             peer = self.csms.peers[name]
-            amps = self._on(peer, number, self.reserve(outgoing, peer, now))
-            for circuit in self.paths[name]:
-                held[circuit] = add(held.get(circuit, NO_AMPS), amps)
-        for circuit, base in self.held_base.items():
-            held[circuit] = add(held.get(circuit, NO_AMPS), base)
+            amps = self.reserve(outgoing, peer, now)
+            if amps > 0.0:
+                on = own[peer.spec.circuit]
+                for phase in self._phases(peer, number):
+                    on[phase] += amps
+        for circuit in reversed(tuple(self.site.circuits.values())):
+            if circuit.parent is not None:
+                above, below = own[circuit.parent], own[circuit.name]
+                for phase in range(3):
+                    above[phase] += below[phase]
+        held: dict[str, PhaseAmps] = {name: (on[0], on[1], on[2]) for name, on in own.items()}
+        for name, base in self.held_base.items():
+            held[name] = add(held[name], base)
         return held
 
     def _room(self, held: dict[str, PhaseAmps], key: Key, limits: Sequence[Limit]) -> float:
@@ -453,7 +465,7 @@ class Operator:
             return (Period(0.0, amps),)
         return (Period(0.0, amps), Period(self.rules.lease_s.value + BACKDATE_S, fallback))
 
-    def _lease(self, key: Key, amps: float, because: str, now: float, out: list[Effect]) -> None:
+    def _lease(self, key: Key, amps: float, grant: Grant, now: float, out: list[Effect], why: str = "") -> None:
         peer = self.csms.peers[key[0]]
         session = peer.evses[key[1]].session
         if session is None or not peer.online:
@@ -464,6 +476,7 @@ class Operator:
         profile = ChargingProfile(LEASE_ID + key[1], Purpose.TX, self.periods(amps), start=self._start(peer, now), transaction=session.tx)
         self.out[key].sent(claim)
         self.csms.command(peer, SetProfile(key[1], profile), now, out, ("lease", key[1], claim))
+        because = f"{why}{grant.because}; bound by {grant.bound_by}"
         told = (amps, because)
         if self.told_limits.get(key) != told:
             self.told_limits[key] = told

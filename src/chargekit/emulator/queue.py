@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from chargekit.model.metering import MeterSample
@@ -15,8 +15,15 @@ KINDS = {k.__name__: k for k in (TransactionStarted, Metered, ChargingStateChang
 Queued = TransactionStarted | Metered | ChargingStateChanged | TransactionEnded
 
 
+_NAMES = {k: tuple(f.name for f in fields(k)) for k in (*KINDS.values(), MeterSample)}
+
+
 def to_json(ref: str, fact: Queued) -> dict[str, Any]:
-    return {"ref": ref, "kind": type(fact).__name__, "fact": asdict(fact)}
+    """A fact as plain data; by hand, for it is done for every message."""
+    body = {name: getattr(fact, name) for name in _NAMES[type(fact)]}
+    if isinstance(fact, Metered):
+        body["samples"] = [{name: getattr(s, name) for name in _NAMES[MeterSample]} for s in fact.samples]
+    return {"ref": ref, "kind": type(fact).__name__, "fact": body}
 
 
 def from_json(saved: Mapping[str, Any]) -> tuple[str, Queued]:

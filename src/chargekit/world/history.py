@@ -33,8 +33,9 @@ class History:
         self._seq += 1
         if self._keep:
             self.records.append(record)
-        for hear in tuple(self._all):
-            hear(record)
+        if self._all:
+            for hear in tuple(self._all):
+                hear(record)
         return record
 
     def subscribe(self, hear: Callable[[Record], None]) -> Callable[[], None]:
