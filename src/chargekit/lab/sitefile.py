@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from itertools import pairwise
@@ -13,6 +13,8 @@ from typing import Final, cast
 from zoneinfo import ZoneInfo
 
 from chargekit.lab.bundled import bundled_sites, fleets_folder
+from chargekit.lab.site_scale import expanded
+from chargekit.lab.site_visits import check_classes, parse_buildings, parse_visits
 from chargekit.lab.yamlfile import load
 from chargekit.model.calendar import Calendar
 from chargekit.model.located import BadInput, Located, nearest
@@ -52,18 +54,26 @@ class SiteBundle:
     rulebook: Rulebook
 
 
-def load_site(name: str) -> SiteBundle:
-    """A bundled site by name, or a site file or its folder by path. BadInput names what is wrong and where."""
+def load_site(name: str, stations: int | None = None) -> SiteBundle:
+    """A site file or its folder by path, or a bundled site by name; a folder here goes before a bundled site of its name.
+    BadInput names what is wrong and where.
+
+    `stations` sets the number of stations of a site that has a `scale:` section.
+    """
     path = _find(name)
     node = load(path)
-    site = parse_site(node)
-    return SiteBundle(name, site, _rules(site, path, node))
+    site = parse_site(node, stations)
+    rules = _rules(site, path, node)
+    if site.visits is not None:
+        check_classes(site.visits, rules)
+    return SiteBundle(name, site, rules)
 
 
 def _find(name: str) -> Path:
-    if NAME.match(name) and (fleets_folder() / name / "fleet.yaml").is_file():
-        return fleets_folder() / name / "fleet.yaml"
     path = Path(name)
+    own = (path / "fleet.yaml").is_file()
+    if NAME.match(name) and not own and (fleets_folder() / name / "fleet.yaml").is_file():
+        return fleets_folder() / name / "fleet.yaml"
     if path.is_dir():
         path = path / "fleet.yaml"
     if not path.exists() and path.suffix not in (".yaml", ".yml"):
@@ -87,9 +97,12 @@ def _beside(path: Path, name: str) -> Path:
     return own if own.is_file() else fleets_folder() / name
 
 
-def parse_site(node: Located) -> Site:
-    """The site a file describes."""
-    node.only("site", "type", "zone", "epoch", "circuits", "stations", "meters", "arrivals")
+def parse_site(node: Located, stations_wanted: int | None = None) -> Site:
+    """The site a file describes, with so many stations if it scales."""
+    node.only(
+        "site", "type", "zone", "epoch", "circuits", "stations", "scale", "meters", "building", "visits", "arrivals"
+    )  # fmt: skip
+    node = expanded(node, catalogue_stations(), stations_wanted)
     calendar = _calendar(node)
     circuits = _circuits(node.need("circuits"))
     stations = tuple(_stations(node.need("stations"), circuits))
@@ -98,8 +111,10 @@ def parse_site(node: Located) -> Site:
     meters = tuple(_meters(node.list("meters"), circuits, {s.id for s in stations}))
     vehicles = catalogue_vehicles()
     arrivals = tuple(_arrivals(node.list("arrivals"), stations, vehicles))
+    visits = parse_visits(node.need("visits"), stations, vehicles) if node.has("visits") else None
     return Site(
-        node.text("site"), node.text("type"), calendar, circuits, stations, meters, arrivals, dict(vehicles), node.source
+        node.text("site"), node.text("type"), calendar, circuits, stations, meters, arrivals, dict(vehicles), node.source,
+        tuple(parse_buildings(node.list("building"), circuits)), visits,
     )  # fmt: skip
 
 
@@ -134,7 +149,7 @@ def _circuits(node: Located) -> dict[str, Circuit]:
         phases = one.integer("phases", 3)
         if phases not in (1, 3):
             raise BadInput(one.need("phases").source, f"phases: 1 or 3 expected, found {phases}")
-        limit = one.number("limit", "A", least=0.1, most=10_000)
+        limit = one.number("limit", "A", least=0.1, most=100_000)
         cap = one.number("limit_kw", "kW", least=0) if one.has("limit_kw") else None
         ohm = one.number("resistance", "Ohm", 0.0, least=0, most=10)
         raw[name] = Circuit(name, parent, limit, phases, cap, one.number("grace", "s", 10.0, least=0), ohm, one.source)
@@ -179,7 +194,7 @@ def _stations(node: Located, circuits: dict[str, Circuit]) -> Iterator[ChargingS
     models = catalogue_stations()
     seen: dict[str, Located] = {}
     for one in node.items():
-        one.only("id", "model", "circuit", "ocpp", "rotation", "link", "rig")
+        one.only("id", "model", "circuit", "ocpp", "rotation", "link", "rig", "max_a", "phases")
         model = one.text("model")
         if model not in models:
             raise BadInput(one.need("model").source, f"station model {model!r} is not in the catalogue", nearest(model, models))
@@ -192,6 +207,7 @@ def _stations(node: Located, circuits: dict[str, Circuit]) -> Iterator[ChargingS
         turn = ROTATIONS[one.one_of("rotation", ROTATIONS, "L1L2L3")]
         link = one.one_of("link", ("emulated", "listen"), "emulated")
         rig = one.text("rig", "emulated" if link == "emulated" else "none")
+        installed = _installed(models[model], one)
         for name in spread(one.text("id"), one.need("id")):
             if not NAME.match(name):
                 hint = "letters, digits, dot, dash; at most 48"
@@ -200,9 +216,23 @@ def _stations(node: Located, circuits: dict[str, Circuit]) -> Iterator[ChargingS
                 raise BadInput(one.source, f"station {name!r} is named twice", f"first at {seen[name].source}")
             seen[name] = one
             yield ChargingStation(
-                name, models[model], circuit.as_text(), cast(OcppVersion, version), turn,
+                name, installed, circuit.as_text(), cast(OcppVersion, version), turn,
                 "listen" if link == "listen" else "emulated", rig, (), one.source,
             )  # fmt: skip
+
+
+def _installed(model: StationModel, node: Located) -> StationModel:
+    """The model as the installer set it: on fewer amperes or one phase."""
+    if not node.has("max_a") and not node.has("phases"):
+        return model
+    if any(e.dc for e in model.evses):
+        where = node.need("max_a" if node.has("max_a") else "phases").source
+        raise BadInput(where, f"{model.id} is a DC station", "max_a and phases are for AC stations")
+    phases = node.integer("phases", 3)
+    if phases not in (1, 3):
+        raise BadInput(node.need("phases").source, f"phases: 1 or 3 expected, found {phases}")
+    max_a = node.number("max_a", "A", 500.0, least=6, most=500)
+    return replace(model, evses=tuple(replace(e, max_a=min(e.max_a, max_a), phases=min(e.phases, phases)) for e in model.evses))
 
 
 def _meters(nodes: list[Located], circuits: dict[str, Circuit], stations: set[str]) -> Iterator[MeterPoint]:
@@ -240,7 +270,7 @@ def _meters(nodes: list[Located], circuits: dict[str, Circuit], stations: set[st
 def _arrivals(nodes: list[Located], stations: tuple[ChargingStation, ...], vehicles: dict[str, Vehicle]) -> Iterator[Arrival]:
     names = {s.id for s in stations}
     for one in nodes:
-        one.only("at", "station", "evse", "vehicle", "token", "soc", "leaves")
+        one.only("at", "station", "evse", "vehicle", "token", "soc", "leaves", "needs_kwh", "class", "leaves_stated")
         station, vehicle = one.text("station"), one.text("vehicle")
         if station not in names:
             raise BadInput(one.need("station").source, f"station {station!r} is not known", nearest(station, names))
@@ -250,6 +280,8 @@ def _arrivals(nodes: list[Located], stations: tuple[ChargingStation, ...], vehic
         yield Arrival(
             one.number("at", "s", least=0), station, one.integer("evse", 1), vehicle, one.text("token"),
             one.number("soc", "%", 20.0, least=0, most=100), leaves, one.source,
+            one.number("needs_kwh", "kWh", least=0) if one.has("needs_kwh") else None, one.text("class", ""),
+            one.number("leaves_stated", "s", least=0) if one.has("leaves_stated") else None,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from .calendar import Calendar
 from .located import BUILT_IN, Source
 from .vehicle import Points, Vehicle
+from .visits import VisitPlan
 
 OcppVersion = Literal["1.6", "2.0.1"]
 OCPP_VERSIONS: tuple[OcppVersion, ...] = ("1.6", "2.0.1")
@@ -137,7 +138,11 @@ class MeterPoint:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A vehicle that arrives: when (run seconds), where, whose token, and how long it stays."""
+    """A vehicle that arrives: when (run seconds), where, whose token, and how long it stays.
+
+    `needs_kwh` is what the driver came for, at the EVSE's meter; `leaves` is when it goes, `leaves_stated` when the driver said it
+    would.
+    """
 
     at: float
     station: str
@@ -147,14 +152,17 @@ class Arrival:
     soc_percent: float = 20.0
     leaves: float | None = None
     source: Source = BUILT_IN
+    needs_kwh: float | None = None
+    user_class: str = ""
+    leaves_stated: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Building:
-    """What else is on a circuit: a building of this kind with its peak, and the sun on its roof."""
+    """What else is fed from a circuit: a building of a kind with its yearly peak, and photovoltaics."""
 
     circuit: str
-    kind: str
+    kind: Literal["office", "hotel", "retail", "residential", "warehouse"]
     peak_kw: float
     pv_kwp: float = 0.0
     source: Source = BUILT_IN
@@ -173,6 +181,8 @@ class Site:
     arrivals: tuple[Arrival, ...] = ()
     vehicles: Mapping[str, Vehicle] = field(default_factory=dict)
     source: Source = BUILT_IN
+    buildings: tuple[Building, ...] = ()
+    visits: VisitPlan | None = None
 
     def station(self, name: str) -> ChargingStation:
         for station in self.stations:
