@@ -28,6 +28,7 @@ class Supplies:
         self.building_a: dict[str, PhaseAmps] = {}
         self.powered: dict[str, Flow] = {}
         self.stood_wh: dict[str, float] = {}
+        self.built_wh = 0.0
         self._ticking: dict[str, float] = {}
         self._wakes: list[tuple[float, int, str, Key | str]] = []
         self._count = 0
@@ -113,6 +114,8 @@ class Supplies:
         amps = self.building_a.get(circuit, NO_AMPS)
         on = any(amps) and self.network.fed(circuit)
         flow = Flow(NO_AMPS, sum(amps) * NOMINAL_V, now, fixed_a=amps) if on else None
+        old = self.network.flows.get(("building", circuit))
+        self.built_wh += old[1].energy_wh(now) if old else 0.0
         self._put(("building", circuit), circuit, flow, now, effects)
 
     def _volts(self, volts: PhaseAmps, now: float, effects: list[Effect]) -> None:
@@ -140,6 +143,11 @@ class Supplies:
     def read_circuit(self, name: str, now: float) -> MeterSample:
         """A circuit: the sum of all below it, by site phase, with building load and losses."""
         return self.network.read(name, now)
+
+    def building_wh(self, now: float) -> float:
+        """What the buildings used, less what their panels gave."""
+        live = sum(flow.energy_wh(now) for key, (_, flow) in self.network.flows.items() if isinstance(key, tuple) and key[0] == "building")
+        return self.built_wh + live
 
     def _terminal_v(self, station: str) -> PhaseAmps:
         spec = self.stations[station]

@@ -191,6 +191,23 @@ def _pytest_args(options: dict[str, Any], cases: Path) -> list[str]:
 
 
 @app.command()
+def simulate(
+    site: Annotated[str, typer.Argument(metavar="SITE", help="A bundled site's name, or the path of a site file.")],
+    days: Annotated[int, typer.Option(help="How many days it lives.")] = 1,
+    day: Annotated[str | None, typer.Option(help="Make every day one of these: everyone-at-once, holiday, cold-morning, …")] = None,
+    stations: Annotated[int | None, typer.Option(help="How many stations; default as the site file says.")] = None,
+    seed: SeedOpt = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report; default runs/<site>-…")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+) -> None:
+    """Let a site live under the reference controller in virtual time: who came, what they got, power against the cap."""
+    from chargekit.faces.simulation import simulate as go
+
+    with told():
+        go(site, days, seed, day, stations, out, quiet=quiet)
+
+
+@app.command()
 def cases(
     covers: Annotated[str | None, typer.Option(help="Only cases that cover this clause or topic.")] = None,
 ) -> None:

@@ -68,6 +68,12 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def day_clock(seconds: float) -> str:
+    """Run time from a midnight: the hour, or at midnight the day."""
+    day, rest = divmod(round(seconds), 86_400)
+    return f"{rest // 3600:02}:{rest % 3600 // 60:02}" if rest else f"day {day + 1}"
+
+
 def _time_ticks(low: float, high: float) -> list[float]:
     for step in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 604800):
         if (high - low) / step <= 9:
@@ -98,8 +104,11 @@ class Scale:
         return self.start + (value - self.low) / (self.high - self.low or 1.0) * (self.end - self.start)
 
 
-def chart(title: str, unit: str, series: Sequence[Series], marks: Sequence[Mark] = (), *, height: int = 230) -> str:
-    """An SVG line chart of values in `unit` over run time; an empty string when there is nothing to draw."""
+def chart(title: str, unit: str, series: Sequence[Series], marks: Sequence[Mark] = (), *, height: int = 230, days: bool = False) -> str:
+    """An SVG line chart of values in `unit` over run time; an empty string when there is nothing to draw.
+
+    `days`: run time counts from a midnight, so days and hours are written.
+    """
     drawn = [Series(s.name, thinned([p for p in s.points if math.isfinite(p[1])]), s.cap, s.step) for s in series]
     drawn = [s for s in drawn if s.points]
     if not any(not s.cap for s in drawn):
@@ -119,7 +128,7 @@ def chart(title: str, unit: str, series: Sequence[Series], marks: Sequence[Mark]
     parts.append(f'<text x="{LEFT - 44}" y="{TOP + 2}" class="unit">{markup(unit)}</text>')
     for t in _time_ticks(t0, t1):
         parts.append(f'<line class="tick" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{bottom}" y2="{bottom + 4}"/>')
-        parts.append(f'<text x="{x(t):.1f}" y="{bottom + 17}" text-anchor="middle">{clock(t)}</text>')
+        parts.append(f'<text x="{x(t):.1f}" y="{bottom + 17}" text-anchor="middle">{day_clock(t) if days else clock(t)}</text>')
     for mark in marks[:24]:
         if t0 <= mark.t <= t1:
             at = x(mark.t)

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from chargekit.controller.csms import Controller
 from chargekit.controller.operator import Operator
+from chargekit.emulator.building import Surroundings
 from chargekit.emulator.plant import Plant
 from chargekit.emulator.station import Station
 from chargekit.lab.instruments import Instruments
@@ -34,7 +35,8 @@ PRESENTS_S = 10.0
 
 @dataclass(slots=True)
 class Plan:
-    """How a lab is to be built. `stations` None: all. `meter_every_s` for the bench's own readings.
+    """How a lab is to be built. `stations` None: all. `meter_every_s` for the bench's own readings. `mean_c`: a cold day's mean
+    temperature.
 
     `csms_url`: the stations dial an outside controller. `listen`: (host, port) where outside stations connect; then nothing is
     emulated. `meters_at`: where outside meters are read. `serve_meters`, `serve_rig`: where others read ours, and lend a hand here;
@@ -62,6 +64,7 @@ class Plan:
     compression: bool = False
     keep: bool = True
     start_spread_s: float = 0.0
+    mean_c: float | None = None
 
     @property
     def outside(self) -> bool:
@@ -136,7 +139,10 @@ class Lab:
         return with_defects(machine, chosen)
 
     def _fleet(self) -> None:
-        self.plant = self._mixed(Plant, "plant")(self.site, self.rng(PLANT))
+        around = None
+        if self.site.buildings or self.plan.mean_c is not None:
+            around = Surroundings(self.calendar, self.site.buildings, f"{self.plan.seed}/around", self.plan.mean_c)
+        self.plant = self._mixed(Plant, "plant")(self.site, self.rng(PLANT), around)
         self.world.add(PLANT, self.plant)
         for name in self.stations:
             self._station(name)
