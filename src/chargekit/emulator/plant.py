@@ -8,23 +8,21 @@ which is a declared part of the model.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from chargekit.emulator.bay import Bay
 from chargekit.emulator.building import Surroundings
 from chargekit.emulator.car import THERMAL_S, WARM_C, Car
-from chargekit.emulator.meters import CircuitMeter, StationMeter, Tap
 from chargekit.emulator.modules import split_w
 from chargekit.emulator.network import NOMINAL_V, Flow
-from chargekit.emulator.supplies import Key, Supplies
-from chargekit.model.limit import PhaseAmps, add
-from chargekit.model.metering import MeterSample
+from chargekit.emulator.reading import Reading
+from chargekit.emulator.supplies import Key
+from chargekit.model.limit import PhaseAmps
 from chargekit.model.pilot import ControlPilot, moved
 from chargekit.model.points import point
-from chargekit.model.site import MeterPoint, Site
-from chargekit.wire.registers import register_map
-from chargekit.world.events import Effect, Event, Feed, Hand, Load, MeterSource, Note, Supply, Wake
+from chargekit.model.site import Site
+from chargekit.world.events import Effect, Event, Feed, Hand, Load, Note, Supply, Wake
 
 SPLIT_S = 10.0
 """The split of shared DC modules is held for so long."""
@@ -32,7 +30,7 @@ PAUSED_S = 0.5
 """From no current to the vehicle's turn to state B."""
 
 
-class Plant(Supplies):
+class Plant(Reading):
     """The machine named `plant`. Answers every Load with the Supply the station feels; reads come from outside and move nothing."""
 
     def __init__(self, site: Site, rng: random.Random, surroundings: Surroundings | None = None) -> None:
@@ -40,9 +38,7 @@ class Plant(Supplies):
         self.seed = rng.getrandbits(64)
         self.reached: dict[str, None] = {}
         self.due: float | None = None
-        self.bays: dict[Key, Bay] = {(s.id, e.id): Bay(s, e, s.model.voltage_v) for s in site.stations for e in s.model.evses}
         self._visits: dict[Key, int] = {}
-        self._gains: dict[Key, float] = {}
         quiet: list[Effect] = []
         for station in site.stations:
             self._standby(station.id, True, 0.0, quiet)
@@ -117,6 +113,9 @@ class Plant(Supplies):
             case "set_voltage":
                 a, b, c = (float(x) for x in args["volts"])
                 self._volts((a, b, c), now, effects)
+            case "meter_fault":
+                given = {k: float(v) for k, v in args.items() if k not in ("meter", "fault")}
+                self._fault(args["meter"], args["fault"], given, now, effects)
             case "open_breaker":
                 self._open(args["circuit"], "by hand", now, effects)
             case "close_breaker":
@@ -166,6 +165,9 @@ class Plant(Supplies):
                 self._split(str(what), now, effects)
             elif kind == "site":
                 self._surround(now, effects)
+            elif kind == "fault":
+                fault = self.faults_due.pop(str(what))
+                self._fault(str(what), fault.name, dict(fault.parameters), now, effects)
             else:
                 self._happen(what, now, effects)  # type: ignore[arg-type]
 
@@ -434,55 +436,3 @@ class Plant(Supplies):
         if kind == "bay":
             return self.bays[what].wakes() != at  # type: ignore[index]
         return self._ticking.get(str(what)) != at
-
-    def _keys(self, station: str) -> Iterator[Key]:
-        return ((station, e.id) for e in self.stations[station].model.evses)
-
-    # --- reading: nothing below moves anything ------------------------------------------------------------------
-
-    @point("plant.register")
-    def register_wh(self, bay: Bay, now: float) -> float:
-        """The EVSE meter's import register."""
-        return bay.output_wh(now)
-
-    def read_evse(self, station: str, evse: int, now: float) -> MeterSample:
-        """The EVSE's own meter, on the station's terminals (DC: grid-side current, output energy)."""
-        bay = self.bays[(station, evse)]
-        soc = bay.soc_percent(now) if bay.evse.dc else None
-        amps, gain = bay.current_a(now), self._gain(station, evse)
-        shown: PhaseAmps = (amps[0] * gain, amps[1] * gain, amps[2] * gain)
-        return MeterSample(now, shown, self._terminal_v(station), bay.output_w(now) * gain, self.register_wh(bay, now) * gain, soc)
-
-    def _gain(self, station: str, evse: int) -> float:
-        """What this meter shows for one: within its class, the same all its life."""
-        percent = self.stations[station].model.meter_class_percent
-        if not percent:
-            return 1.0
-        if (station, evse) not in self._gains:
-            error = random.Random(f"meter/{station}/{evse}").gauss(0.0, percent / 3.0)
-            self._gains[(station, evse)] = 1.0 + min(max(error, -percent), percent) / 100.0
-        return self._gains[(station, evse)]
-
-    def read_station(self, station: str, now: float) -> MeterSample:
-        """The station's supply with its standby load, on its own terminals."""
-        spec, standby = self.stations[station], self.powered.get(station)
-        power = standby.watts if standby else 0.0
-        energy = self.stood_wh.get(station, 0.0) + (standby.energy_wh(now) if standby else 0.0)
-        amps: PhaseAmps = (power / spec.model.voltage_v, 0.0, 0.0)
-        for key in self._keys(station):
-            bay = self.bays[key]
-            amps = add(amps, bay.current_a(now))
-            power += bay.output_w(now) * bay.grid_factor()
-            energy += bay.input_wh(now)
-        return MeterSample(now, amps, self._terminal_v(station), power, energy)
-
-    def tap(self, station: str, evse: int) -> Tap:
-        """A read-only view of one EVSE's meter."""
-        return Tap(self, station, evse)
-
-    def meter_source(self, meter: MeterPoint) -> MeterSource:
-        """An emulated Modbus meter at this point."""
-        registers = register_map(meter.model)
-        if meter.station is not None:
-            return StationMeter(self, meter.station, meter.unit, registers)
-        return CircuitMeter(self, meter.circuit or self.site.root.name, meter.unit, registers)

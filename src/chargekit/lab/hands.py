@@ -6,17 +6,19 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from chargekit.emulator.meter_faults import FAULTS
 from chargekit.lab.rig import BENCH_HANDS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS
 from chargekit.model.site import Site
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "plug": ("station", "evse", "vehicle"), "unplug": ("station", "evse"), "set_building_a": ("circuit", "amps"),
+    "set_voltage": ("volts",), "meter_fault": ("meter", "fault"),
     "open_breaker": ("circuit",), "close_breaker": ("circuit",), "present": ("token", "evse"), "press_stop": ("evse",),
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
     "revoke_override": ("id",), "set_class": ("token", "user_class"),
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
 }  # fmt: skip
-TEXTS: Final = frozenset({"token", "id", "who", "why", "user_class", "status", "vehicle", "circuit", "station"})
+TEXTS: Final = frozenset({"token", "id", "who", "why", "user_class", "status", "vehicle", "circuit", "station", "meter", "fault"})
 FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank"})
 LONGEST: Final = 500
 
@@ -50,7 +52,17 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return "limit_a: at least 0 expected"
     if name == "amps" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) for v in value)):
         return "amps: three numbers expected"
-    known: Mapping[str, Any] = {"station": stations, "vehicle": site.vehicles, "circuit": site.circuits}
+    if name == "volts" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) and 0 <= v <= 500 for v in value)):
+        return "volts: three numbers up to 500 expected"
+    if name in ("factor", "late_s", "percent", "at_kwh") and not (_figure(value) and -1000 <= value <= 100_000):
+        return f"{name}: a number expected"
+    if name == "fault" and value in FAULTS:
+        unknown = [k for k in args if k not in ("meter", "fault", *FAULTS[value].parameters)]
+        return f"{value} takes {', '.join(FAULTS[value].parameters) or 'no parameters'}, not {unknown[0]}" if unknown else None
+    known: Mapping[str, Any] = {
+        "station": stations, "vehicle": site.vehicles, "circuit": site.circuits, "fault": ("none",),
+        "meter": [m.id for m in site.meters],
+    }  # fmt: skip
     if name in known and value not in known[name]:
         return f"{name}: {value!r} is not known here"
     if name == "evse":

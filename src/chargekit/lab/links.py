@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Protocol, runtime_checkable
 
 from chargekit.lab.tap import Direction, WireTap
 from chargekit.world.driver import World
@@ -151,6 +152,13 @@ class _End:
         self.link.lost_power(now)
 
 
+@runtime_checkable
+class Slowed(Protocol):
+    """A meter that may take its time, or not answer at all (None)."""
+
+    def delay_s(self, now: float) -> float | None: ...
+
+
 class MemoryMeter:
     """A reader's line to an emulated meter, as the World's Port. `silent`: it does not answer."""
 
@@ -162,12 +170,13 @@ class MemoryMeter:
     def take(self, effect: Dial | Hangup | Send | Poll, now: float) -> None:
         if not isinstance(effect, Poll):
             raise TypeError(f"a meter's line can't carry {effect!r}")
-        if self.silent:
+        delay = self.source.delay_s(now) if isinstance(self.source, Slowed) else 0.0
+        if self.silent or delay is None or delay >= METER_TIMEOUT_S:
             self.world.post(self.reader, Words(self.meter, effect.block, None), now + METER_TIMEOUT_S)
             return
         words = self.source.words(effect.block, now)
         reply = None if words is None else tuple(words)
-        self.world.post(self.reader, Words(self.meter, effect.block, reply), now + METER_LATENCY_S)
+        self.world.post(self.reader, Words(self.meter, effect.block, reply), now + METER_LATENCY_S + delay)
 
     def cut(self, now: float) -> None:
         pass

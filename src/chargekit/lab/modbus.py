@@ -6,22 +6,24 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import ModbusException
+from pymodbus.framer import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from chargekit.lab.links import METER_TIMEOUT_S
+from chargekit.lab.links import METER_TIMEOUT_S, Slowed
 from chargekit.lab.loop import SocketLoop
 from chargekit.wire.modbus import Block
 from chargekit.world.driver import World
 from chargekit.world.events import Dial, Hangup, MeterSource, Poll, Send, Words
 
 REGISTERS: Final = 1024
-"""Addresses a meter has, from 0."""
+Framing = Literal["tcp", "rtu-over-tcp"]
+FRAMERS: Final = {"tcp": FramerType.SOCKET, "rtu-over-tcp": FramerType.RTU}
 TIMEOUT_S: Final = 3.0
 """How long a meter may take, site seconds; but never less than `LEAST_S` real ones."""
 LEAST_S: Final = 0.5
@@ -33,10 +35,15 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 
 class MeterServer:
-    """Serves many meters on one port, each as its unit id. `silent`: units that do not answer."""
+    """Serves many meters on one port, each as its unit id, over Modbus TCP or with RTU frames over TCP, as gateways do it.
 
-    def __init__(self, loop: SocketLoop, world: World, sources: Mapping[int, MeterSource], listen: tuple[str, int]) -> None:
-        self.loop, self.world, self.sources, self.listen = loop, world, dict(sources), listen
+    `silent`: units that do not answer.
+    """
+
+    def __init__(
+        self, loop: SocketLoop, world: World, sources: Mapping[int, MeterSource], listen: tuple[str, int], framing: Framing = "tcp"
+    ) -> None:
+        self.loop, self.world, self.sources, self.listen, self.framing = loop, world, dict(sources), listen, framing
         self.silent: dict[int, None] = {}
         self.address = listen
         self._server: ModbusTcpServer | None = None
@@ -44,10 +51,12 @@ class MeterServer:
     async def start(self) -> None:
         """Listen. OSError when the address can't be had."""
         devices = [
-            SimDevice(unit, SimData(0, count=REGISTERS, datatype=DataType.REGISTERS), action=partial(self._show, unit))
-            for unit in self.sources
+            SimDevice(unit, SimData(first, count=count, datatype=DataType.REGISTERS), action=partial(self._show, unit))
+            for unit, (first, count) in ((unit, _span(source)) for unit, source in self.sources.items())
         ]
-        self._server = ModbusTcpServer(devices, address=self.listen, ignore_missing_devices=True, trace_packet=self._pass)
+        self._server = ModbusTcpServer(
+            devices, address=self.listen, framer=FRAMERS[self.framing], ignore_missing_devices=True, trace_packet=self._pass
+        )
         try:
             await self._server.serve_forever(background=True)
         except RuntimeError as error:
@@ -69,14 +78,33 @@ class MeterServer:
             # The library would answer "device failure" and go on.
             self.loop.fail(error)
             raise
+        delay = self._delay_s(unit)
+        if delay:
+            await asyncio.sleep(delay)
         if words is None:
             return ExcCodes.ILLEGAL_FUNCTION
         registers[addr - start : addr - start + count] = words
         return None
 
     def _pass(self, sending: bool, data: bytes) -> bytes:
-        """What goes out, less the answers of silent units (the unit id is byte 6 of a Modbus TCP frame)."""
-        return b"" if sending and len(data) > 6 and data[6] in self.silent else data
+        """What goes out, less the answers of silent units (the unit id is byte 6 of a Modbus TCP frame, the first of an RTU one)."""
+        at = 6 if self.framing == "tcp" else 0
+        if sending and len(data) > at and (data[at] in self.silent or self._delay_s(data[at]) is None):
+            return b""
+        return data
+
+    def _delay_s(self, unit: int) -> float | None:
+        source = self.sources.get(unit)
+        return source.delay_s(self.world.now) if isinstance(source, Slowed) else 0.0
+
+
+def _span(source: MeterSource) -> tuple[int, int]:
+    """The addresses a meter has: its first, and how many; a source that does not say has the lowest thousand."""
+    registers = getattr(source, "registers", None)
+    if registers is None:
+        return 0, REGISTERS
+    first = registers.first // 100 * 100
+    return first, max(REGISTERS if first == 0 else 0, registers.last + 1 - first + 100)
 
 
 class MeterBus:
@@ -85,8 +113,8 @@ class MeterBus:
     A request that waits already is not asked twice, so a slow bus thins readings out instead of piling them up.
     """
 
-    def __init__(self, loop: SocketLoop, world: World, reader: str, at: tuple[str, int] | MeterServer) -> None:
-        self.loop, self.world, self.reader, self.at = loop, world, reader, at
+    def __init__(self, loop: SocketLoop, world: World, reader: str, at: tuple[str, int] | MeterServer, framing: Framing = "tcp") -> None:
+        self.loop, self.world, self.reader, self.at, self.framing = loop, world, reader, at, framing
         self._waiting: dict[tuple[str, Block], None] = {}
         self._resting: dict[int, float] = {}
         self._more = asyncio.Event()
@@ -105,7 +133,7 @@ class MeterBus:
     async def start(self) -> None:
         host, port = self.at.address if isinstance(self.at, MeterServer) else self.at
         patience = max(TIMEOUT_S, LEAST_S * self.loop.rate)
-        self._client = AsyncModbusTcpClient(host, port=port, timeout=patience, retries=0, reconnect_delay=0)
+        self._client = AsyncModbusTcpClient(host, port=port, framer=FRAMERS[self.framing], timeout=patience, retries=0, reconnect_delay=0)
         self._task = self.loop.create_task(self._work())
 
     async def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from websockets.exceptions import InvalidURI
@@ -10,7 +11,7 @@ from websockets.uri import parse_uri
 from chargekit.lab.hands import complaint
 from chargekit.lab.links import MemoryMeter
 from chargekit.lab.loop import SocketLoop
-from chargekit.lab.modbus import MeterBus, MeterServer, NoMeter
+from chargekit.lab.modbus import Framing, MeterBus, MeterServer, NoMeter
 from chargekit.lab.remote_rig import RigClient, RigServer
 from chargekit.lab.sockets import CsmsServer, StationLink
 from chargekit.lab.tap import WireTap
@@ -100,24 +101,30 @@ def _meters(lab: Lab, loop: SocketLoop) -> None:
     from chargekit.lab.assemble import BENCH, CSMS
 
     readers = [BENCH] + ([CSMS] if lab.controller is not None and lab.plan.operate else [])
-    server: MeterServer | None = None
+    servers: dict[Framing, MeterServer] = {}
     if lab.plant is not None and lab.meters and (lab.controller is not None or lab.plan.serve_meters is not None):
-        sources = {m.id: lab.plant.meter_source(m) for m in lab.meters}
-        server = MeterServer(loop, lab.world, by_unit(lab.meters, sources), lab.plan.serve_meters or LOOPBACK)
-        lab.shells.append(server)
-        lab.listening["meters"] = server
+        for framing in dict.fromkeys(m.framing for m in lab.meters):
+            meters = tuple(m for m in lab.meters if m.framing == framing)
+            sources = {m.id: lab.plant.meter_source(m) for m in meters}
+            listen = lab.plan.serve_meters or LOOPBACK
+            # One port is asked for: the second kind of framing takes the next one.
+            at = (listen[0], listen[1] + 1 if listen[1] and servers else listen[1])
+            servers[framing] = MeterServer(loop, lab.world, by_unit(meters, sources), at, framing)
+            lab.shells.append(servers[framing])
+            lab.listening["meters" if len(servers) == 1 else "meters-2"] = servers[framing]
     for reader in readers:
-        _lines(lab, loop, reader, server)
+        _lines(lab, loop, reader, servers)
 
 
-def _lines(lab: Lab, loop: SocketLoop, reader: str, server: MeterServer | None) -> None:
+def _lines(lab: Lab, loop: SocketLoop, reader: str, servers: Mapping[Framing, MeterServer]) -> None:
     """One machine's lines to the meters it reads: the bench to all, the operator to those on circuits."""
     from chargekit.lab.assemble import BENCH
 
-    buses: dict[tuple[str, int] | None, MeterBus] = {}
+    buses: dict[tuple[tuple[str, int] | None, Framing], MeterBus] = {}
     wanted = lab.meters if reader == BENCH else [m for m in lab.site.meters if m.circuit is not None]
     for meter in wanted:
         name = meter.id if reader == BENCH else f"{reader}/{meter.id}"
+        server = servers.get(meter.framing)
         if lab.plant is not None and lab.controller is None:
             # The fleet alone: the bench looks at its own plant.
             lab.lines[name] = MemoryMeter(lab.world, reader, meter.id, lab.plant.meter_source(meter))
@@ -125,9 +132,9 @@ def _lines(lab: Lab, loop: SocketLoop, reader: str, server: MeterServer | None) 
             lab.lines[name] = NoMeter(lab.world, reader, meter.id)
         else:
             at = (meter.host, meter.port) if meter.port else lab.plan.meters_at
-            key = None if server is not None else at
+            key = (None if server is not None else at, meter.framing)
             if key not in buses:
-                buses[key] = MeterBus(loop, lab.world, reader, server or at or LOOPBACK)
+                buses[key] = MeterBus(loop, lab.world, reader, server or at or LOOPBACK, meter.framing)
             lab.lines[name] = buses[key].line(meter.id)
     lab.shells.extend(buses.values())
 

@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Literal, cast
 from zoneinfo import ZoneInfo
 
+from chargekit.emulator.meter_faults import FAULTS
 from chargekit.lab.bundled import bundled_sites, fleets_folder
 from chargekit.lab.site_scale import expanded
 from chargekit.lab.site_visits import check_classes, parse_buildings, parse_visits
@@ -25,6 +26,7 @@ from chargekit.model.site import (
     Circuit,
     Connector,
     Evse,
+    MeterFault,
     MeterPoint,
     OcppVersion,
     Site,
@@ -239,7 +241,7 @@ def _meters(nodes: list[Located], circuits: dict[str, Circuit], stations: set[st
     seen: set[str] = set()
     known = catalogue_meters()
     for one in nodes:
-        one.only("id", "model", "circuit", "station", "unit", "host", "port")
+        one.only("id", "model", "circuit", "station", "unit", "host", "port", "framing", "fault")
         names = spread(one.text("id"), one.need("id"))
         points = spread(one.text("station"), one.need("station")) if one.has("station") else []
         units = [int(u) for u in spread(one.text("unit", "1"), one)]
@@ -253,6 +255,8 @@ def _meters(nodes: list[Located], circuits: dict[str, Circuit], stations: set[st
             raise BadInput(one.source, "a meter needs a circuit or a station, one of them")
         if circuit is not None and circuit not in circuits:
             raise BadInput(one.need("circuit").source, f"circuit {circuit!r} is not known", nearest(circuit, circuits))
+        framing = cast(Literal["tcp", "rtu-over-tcp"], one.one_of("framing", ("tcp", "rtu-over-tcp"), "tcp"))
+        fault = _meter_fault(one.get("fault"))
         for index, name in enumerate(names):
             station = points[index] if points else None
             if station is not None and station not in stations:
@@ -263,8 +267,18 @@ def _meters(nodes: list[Located], circuits: dict[str, Circuit], stations: set[st
             unit = units[index] if len(units) > 1 else units[0]
             yield MeterPoint(
                 name, model, circuit, station, unit, one.text("host", "127.0.0.1"), one.integer("port", 0),
-                known[model], one.source,
+                known[model], one.source, framing, fault,
             )  # fmt: skip
+
+
+def _meter_fault(node: Located | None) -> MeterFault | None:
+    """`fault: {name: wrong-scale, after: 10 min, factor: 0.1}` of an emulated meter."""
+    if node is None:
+        return None
+    name = node.one_of("name", FAULTS)
+    node.only("name", "after", *FAULTS[name].parameters)
+    given = tuple((key, node.number(key, "")) for key in FAULTS[name].parameters if node.has(key))
+    return MeterFault(name, node.number("after", "s", 0.0, least=0), given)
 
 
 def _arrivals(nodes: list[Located], stations: tuple[ChargingStation, ...], vehicles: dict[str, Vehicle]) -> Iterator[Arrival]:
@@ -300,7 +314,7 @@ def catalogue_meters() -> dict[str, float]:
     """Meter model to what one phase reading may be off by, A."""
     out = {}
     for path in sorted((fleets_folder() / "catalogue/meters").glob("*.yaml")):
-        node = load(path).only("id", "uncertainty_a")
+        node = load(path).only("id", "uncertainty_a", "name", "class", "transport", "source")
         if node.text("id") not in MAPS:
             raise BadInput(node.need("id").source, f"no register map for {node.text('id')!r}", nearest(node.text("id"), MAPS))
         out[node.text("id")] = node.number("uncertainty_a", "A", least=0)

@@ -119,6 +119,15 @@ class ChargingStation:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterFault:
+    """An emulated meter's fault by name, from so many run seconds on, with its parameters."""
+
+    name: str
+    after_s: float = 0.0
+    parameters: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MeterPoint:
     """A meter: on a circuit (everything below it) or at a station's own supply; read as `unit` over Modbus.
 
@@ -134,6 +143,8 @@ class MeterPoint:
     port: int = 0
     uncertainty_a: float = 0.1
     source: Source = BUILT_IN
+    framing: Literal["tcp", "rtu-over-tcp"] = "tcp"
+    fault: MeterFault | None = None
 
 
 @dataclass(frozen=True, slots=True)
