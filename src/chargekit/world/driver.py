@@ -7,14 +7,17 @@ any two (`after_effect`). Everything a machine does is a consequence of an event
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
+from typing import Any
 
 from .events import Dial, Effect, Event, Feed, Hangup, Json, Load, Machine, Note, Poll, Port, Power, Save, Send, Wake
 from .history import History
 
 Rebuild = Callable[[Mapping[str, Json]], Machine]
 _WAKE = Wake()
+_NO_PORTS: dict[str, Port] = {}
 
 
 class NotAdvancing(RuntimeError):
@@ -35,6 +38,8 @@ class World:
         self._rebuild: dict[str, Rebuild] = {}
         self._ports: dict[str, dict[str, Port]] = {}
         self._heap: list[tuple[float, int, int, str | None, Event | Callable[[], None]]] = []
+        self._instant: deque[tuple[str | None, Event | Callable[[], None]]] = deque()
+        """What was posted for the present instant, in order: after what the heap holds for it, before what is late."""
         self._armed: dict[str, float] = {}
         self._seq = 0
 
@@ -48,7 +53,7 @@ class World:
         self.saved.setdefault(name, {})
         if rebuild is not None:
             self._rebuild[name] = rebuild
-        self._arm(name, machine)
+        self._arm(name, machine.due)
 
     def connect(self, name: str, peer: str, port: Port) -> None:
         """Give machine `name` its port to `peer`; it outlives power cuts."""
@@ -66,34 +71,43 @@ class World:
 
     def next(self) -> float:
         """When the next thing happens; infinity if nothing will."""
+        if self._instant:
+            return self.now
         return self._heap[0][0] if self._heap else math.inf
 
     def run_until(self, t: float) -> None:
         """Deliver everything due up to and including `t`; then `now` is `t`."""
-        heap = self._heap
-        while heap and heap[0][0] <= t:
-            self.step()
+        heap, instant, step = self._heap, self._instant, self.step
+        while (heap and heap[0][0] <= t) or (instant and self.now <= t):
+            step()
         self.now = max(self.now, t)
 
     def step(self) -> None:
         """Deliver the next thing."""
-        when, _, _, to, what = heappop(self._heap)
-        self.now = when
+        heap = self._heap
+        if self._instant and not (heap and heap[0][0] <= self.now and heap[0][1] == 0):
+            to, what = self._instant.popleft()
+        else:
+            self.now, _, _, to, what = heappop(heap)
         if to is None:
             what()  # type: ignore[operator]
             return
         machine = self.machines.get(to)
         if machine is None:
             return
-        if what is _WAKE:
-            if self._armed.get(to) == when:
-                del self._armed[to]
-            if machine.due is None or machine.due > when:
-                self._arm(to, machine)
-                return
-        self._deliver(to, machine, what)  # type: ignore[arg-type]
-        if what is _WAKE and self.machines.get(to) is machine and machine.due is not None and machine.due <= when:
-            raise NotAdvancing(f"{to} was woken at {when} and wants to be woken at {machine.due}")
+        if what is not _WAKE:
+            self._deliver(to, machine, what)  # type: ignore[arg-type]
+            return
+        when = self.now
+        if self._armed.get(to) == when:
+            del self._armed[to]
+        due = machine.due
+        if due is None or due > when:
+            self._arm(to, due)
+            return
+        due = self._deliver(to, machine, _WAKE)
+        if due is not None and due <= when:
+            raise NotAdvancing(f"{to} was woken at {when} and wants to be woken at {due}")
 
     # --- power --------------------------------------------------------------------------------------------------
 
@@ -113,16 +127,18 @@ class World:
             return
         machine = self._rebuild[name](self.saved[name])
         self.machines[name] = machine
-        self._arm(name, machine)
+        self._arm(name, machine.due)
 
-    # --- inside -------------------------------------------------------------------------------------------------
+    # --- inside -----------------------------------------------------------------------------------------------
 
     def _push(self, when: float, late: int, to: str | None, what: Event | Callable[[], None]) -> None:
+        if when == self.now and not late:
+            self._instant.append((to, what))
+            return
         self._seq += 1
         heappush(self._heap, (when, late, self._seq, to, what))
 
-    def _arm(self, name: str, machine: Machine) -> None:
-        due = machine.due
+    def _arm(self, name: str, due: float | None) -> None:
         if due is None:
             return
         due = max(due, self.now)
@@ -131,36 +147,51 @@ class World:
             self._armed[name] = due
             self._push(due, 0, name, _WAKE)
 
-    def _deliver(self, name: str, machine: Machine, event: Event) -> None:
+    def _deliver(self, name: str, machine: Machine, event: Event) -> float | None:
+        """Let a machine have an event and carry out what it wants; when it wants to be woken, None if it is gone."""
         self.delivered += 1
         for effect in machine.on(event, self.now):
             self._do(name, effect)
             if self.after_effect is not None:
                 self.after_effect(name, effect)
             if self.machines.get(name) is not machine:
-                return
-        self._arm(name, machine)
+                return None
+        due = machine.due
+        self._arm(name, due)
+        return due
 
     def _do(self, name: str, effect: Effect) -> None:
-        match effect:
-            case Note():
-                self.history.add(self.now, effect.witness, effect.subject, effect.kind, effect.body)
-            case Send() | Poll() | Dial() | Hangup():
-                port = self._ports.get(name, {}).get(effect.peer)
-                if port is None:
-                    raise LookupError(f"{name} has no port to {effect.peer!r} for {type(effect).__name__}")
-                port.take(effect, self.now)
-            case Save():
-                if effect.value is None:
-                    self.saved[name].pop(effect.key, None)
-                else:
-                    self.saved[name][effect.key] = effect.value
-            case Load():
-                self.post(self._plant, Load(effect.evse, effect.closed, effect.offer_a, effect.offer_w, name, effect.phases))
-            case Feed():
-                self.post(effect.to, effect.supply)
-            case Power():
-                if effect.on:
-                    self.restore(effect.to)
-                else:
-                    self.cut(effect.to)
+        # By class and by frequency: this is done for every effect there is.
+        kind = type(effect)
+        if kind is Save:
+            if effect.value is None:  # type: ignore[union-attr]
+                self.saved[name].pop(effect.key, None)  # type: ignore[union-attr]
+            else:
+                self.saved[name][effect.key] = effect.value  # type: ignore[union-attr]
+        elif kind is Note:
+            self.history.add(self.now, effect.witness, effect.subject, effect.kind, effect.body)  # type: ignore[union-attr]
+        else:
+            _CARRY[kind](self, name, effect)
+
+    def _out(self, name: str, effect: Send | Poll | Dial | Hangup) -> None:
+        port = self._ports.get(name, _NO_PORTS).get(effect.peer)
+        if port is None:
+            raise LookupError(f"{name} has no port to {effect.peer!r} for {type(effect).__name__}")
+        port.take(effect, self.now)
+
+    def _load(self, name: str, effect: Load) -> None:
+        self.post(self._plant, Load(effect.evse, effect.closed, effect.offer_a, effect.offer_w, name, effect.phases))
+
+    def _feed(self, name: str, effect: Feed) -> None:
+        self.post(effect.to, effect.supply)
+
+    def _power(self, name: str, effect: Power) -> None:
+        if effect.on:
+            self.restore(effect.to)
+        else:
+            self.cut(effect.to)
+
+
+_CARRY: dict[type, Callable[[World, str, Any], None]] = {
+    **dict.fromkeys((Send, Poll, Dial, Hangup), World._out), Load: World._load, Feed: World._feed, Power: World._power,
+}  # fmt: skip
