@@ -6,6 +6,7 @@ limit; a rejected one goes at once; one without a reply stays until its lease en
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from chargekit.model.metering import MeterSample
@@ -34,7 +35,11 @@ class Claim:
 
 @dataclass(slots=True)
 class Outgoing:
-    """One EVSE's reserve. `default_a` None: its default is not confirmed, so its rating counts."""
+    """One EVSE's reserve. `default_a` None: its default is not confirmed, so its rating counts.
+
+    `leading`: the newest claim the station accepted. `stamp` counts the changes of what may be drawn, `ends` is when the first claim that
+    does not lead is over: so that a large site looks again only where something changed.
+    """
 
     rating_a: float
     default_a: float | None = None
@@ -43,63 +48,94 @@ class Outgoing:
     high: int = 0
     unruly: bool = False
     settled_at: float = 0.0
+    leading: Claim | None = None
+    stamp: int = 0
+    ends: float = math.inf
+    _known: tuple[float, float, float] = (math.inf, -math.inf, 0.0)
 
     def could_draw(self, now: float) -> float:
         """A per phase that may flow at any moment from now until something else is known."""
+        since, until, amps = self._known
+        if not since <= now < until:
+            amps = self._could_draw(now)
+            self._known = now, self.steady_until(now), amps
+        return amps
+
+    def _could_draw(self, now: float) -> float:
         if self.unruly:
             return self.rating_a
         default = self.rating_a if self.default_a is None else self.default_a
-        if not self.claims:
-            return min(self.rating_a, default)
-        if len(self.claims) == 1:
-            only = self.claims[0]
-            return min(self.rating_a, max(only.most_a(now), 0.0 if only.accepted else default))
-        live = max(claim.most_a(now) for claim in self.claims)
+        live = max((claim.most_a(now) for claim in self.claims), default=0.0)
         # Until a claim is accepted the default may lead.
-        lead = default if not any(c.accepted for c in self.claims) else 0.0
+        lead = default if self.leading is None else 0.0
         return min(self.rating_a, max(live, lead))
 
-    @property
-    def leading(self) -> Claim | None:
-        """The newest claim the station accepted."""
-        return next((c for c in reversed(self.claims) if c.accepted), None)
+    def steady_until(self, now: float) -> float:
+        """When `could_draw` will be another by itself."""
+        return min((c.until + REACTION_S for c in self.claims if now < c.until + REACTION_S), default=math.inf)
+
+    def confirmed(self, default_a: float) -> None:
+        """The station took its default profile."""
+        self.default_a = default_a
+        self._moved()
 
     def sent(self, claim: Claim) -> None:
         self.claims.append(claim)
+        self._moved()
 
     def accepted(self, claim: Claim, now: float) -> None:
-        if claim not in self.claims:
+        place = self._find(claim)
+        if place is None:
             return
         claim.accepted = True
         self.settled_at = now + REACTION_S
-        for older in self.claims[: self.claims.index(claim)]:
+        for older in self.claims[:place]:
             older.gone_after = now + REACTION_S
+        self._moved()
 
     def rejected(self, claim: Claim) -> None:
-        if claim in self.claims:
-            self.claims.remove(claim)
+        place = self._find(claim)
+        if place is not None:
+            del self.claims[place]
+            self._moved()
 
     def ended(self) -> None:
         """The transaction ended: the contactor is open and its profiles are gone."""
         self.claims.clear()
         self.running, self.high, self.unruly = False, 0, False
+        self._moved()
 
     def read(self, sample: MeterSample, read_at: float, now: float) -> bool:
         """Take a reading; True if amps came free."""
-        before = self.could_draw(now)
-        most = max(sample.current_a)
         lead = self.leading
-        if lead is not None:
-            bound = lead.most_a(read_at)
-            late = read_at > self.settled_at + 5.0
-            self.high = self.high + 1 if late and most > bound * 1.03 + SEEN_A else 0
-            self.unruly = self.high >= UNRULY_SAMPLES
-            self.claims = [
-                c for c in self.claims if c.gone_after is None or read_at <= c.gone_after or most > bound + SEEN_A or c.accepted is None
-            ]
+        if lead is None:
+            return False
+        most, bound = max(sample.current_a), lead.most_a(read_at)
+        late = read_at > self.settled_at + 5.0
+        self.high = self.high + 1 if late and most > bound * 1.03 + SEEN_A else 0
+        unruly = self.high >= UNRULY_SAMPLES
+        if unruly == self.unruly and len(self.claims) == 1 and lead.gone_after is None:
+            # Only the one that leads is there: nothing can go.
+            return False
+        before = self.could_draw(now)
+        self.unruly = unruly
+        self.claims = [
+            c for c in self.claims if c.gone_after is None or read_at <= c.gone_after or most > bound + SEEN_A or c.accepted is None
+        ]
+        self._moved()
         return self.could_draw(now) < before - 1e-9
 
     def expire(self, now: float) -> None:
         """Unanswered claims whose lease is over hold nothing but their safe value; an accepted one keeps leading."""
-        lead = self.leading
-        self.claims = [c for c in self.claims if c is lead or now < c.until + REACTION_S]
+        if now >= self.ends:
+            self.claims = [c for c in self.claims if c is self.leading or now < c.until + REACTION_S]
+            self._moved()
+
+    def _find(self, claim: Claim) -> int | None:
+        return next((n for n, one in enumerate(self.claims) if one is claim), None)
+
+    def _moved(self) -> None:
+        self.leading = next((c for c in reversed(self.claims) if c.accepted), None)
+        self.ends = min((c.until + REACTION_S for c in self.claims if c is not self.leading), default=math.inf)
+        self.stamp += 1
+        self._known = (math.inf, -math.inf, 0.0)

@@ -1,0 +1,94 @@
+"""What the circuits' meters show, less what the sessions below them explain: the base load the allocator must leave alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from chargekit.controller.peer import Peer
+from chargekit.model.limit import NO_AMPS, PhaseAmps, add
+from chargekit.model.site import MeterPoint, Site
+from chargekit.wire.modbus import Block
+from chargekit.wire.registers import register_map
+from chargekit.world.events import Poll, Words
+
+BASE_READINGS = 3
+
+
+class CircuitMeters:
+    """The meters at circuits. `base`: A by phase at each circuit beside our sessions, in whole amperes."""
+
+    def __init__(self, site: Site, peers: Mapping[str, Peer]) -> None:
+        self.site, self.peers = site, peers
+        self.points = {m.id: m for m in site.meters if m.circuit is not None}
+        self.base: dict[str, PhaseAmps] = {}
+        self._maps = {m.id: register_map(m.model) for m in self.points.values()}
+        self._below = {m.circuit: site.below(m.circuit) for m in self.points.values() if m.circuit is not None}
+        self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
+        self._seen_at: dict[str, float] = {}
+        self._last: dict[str, list[PhaseAmps]] = {}
+
+    def polls(self) -> Iterator[Poll]:
+        """Ask every meter anew; what is still out from the last time counts no more."""
+        self._replies = {}
+        for name, point in self.points.items():
+            for block in self._maps[name].blocks(point.unit):
+                yield Poll(name, block)
+
+    def stale(self, now: float, after_s: float) -> list[MeterPoint]:
+        """The meters that have shown nothing for so long."""
+        return [m for m in self.points.values() if now - self._seen_at.get(m.id, 0.0) > after_s]
+
+    def take(self, words: Words, now: float) -> None:
+        """One block of registers; the reading is complete with the last."""
+        meter = self.points.get(words.peer)
+        if meter is None or meter.circuit is None or words.words is None:
+            return
+        got = self._replies.setdefault(meter.id, {})
+        got[words.block] = words.words
+        if len(got) < len(self._maps[meter.id].blocks(meter.unit)):
+            return
+        del self._replies[meter.id]
+        try:
+            sample = self._maps[meter.id].decode(got, now)
+        except ValueError:
+            return
+        self._seen_at[meter.id] = now
+        self._take(meter.circuit, sample.current_a)
+
+    def _take(self, circuit: str, shown: PhaseAmps) -> None:
+        """What flows through a circuit beside our sessions: the least of the last readings, so that a ramp is not taken for it."""
+        ours = NO_AMPS
+        for station in self._below[circuit]:
+            for known in self.peers[station.id].evses.values():
+                if known.sample is not None and known.session is not None:
+                    ours = add(ours, rotated(station.rotation, known.sample.current_a))
+        one, two, three = (max(0.0, s - o) for s, o in zip(shown, ours, strict=True))
+        last = self._last.setdefault(circuit, [])
+        last.append((one, two, three))
+        del last[:-BASE_READINGS]
+        self._hold(circuit, last)
+
+    def _hold(self, circuit: str, readings: list[PhaseAmps]) -> None:
+        """Base load in whole amperes, up at once and down only by two: a tenth more or less must not move every session."""
+        held = self.base.get(circuit, NO_AMPS)
+        least = [min(r[i] for r in readings) for i in range(3)]
+        new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > 0.5 else 0.0 for h, v in zip(held, least, strict=True)]
+        self.base[circuit] = (new[0], new[1], new[2])
+
+    def unexplained(self) -> dict[str, PhaseAmps]:
+        """The base load by the circuit it hangs on: a meter shows what its children show, too; only what they don't explain counts."""
+        found: dict[str, PhaseAmps] = {}
+        for circuit, base in self.base.items():
+            parts = [self.base[c.name] for c in self.site.circuits.values() if c.parent == circuit and c.name in self.base]
+            own = [max(0.0, base[i] - sum(part[i] for part in parts)) for i in range(3)]
+            found[circuit] = (own[0], own[1], own[2])
+        return found
+
+
+def rotated(rotation: tuple[int, int, int], amps: PhaseAmps) -> PhaseAmps:
+    """Currents on a station's terminals as currents on the site's phases."""
+    site = [0.0, 0.0, 0.0]
+    for terminal, phase in enumerate(rotation):
+        site[phase] = amps[terminal]
+    return (site[0], site[1], site[2])

@@ -1,0 +1,107 @@
+"""The EVSEs as the operator leads them, and what each circuit's EVSEs could draw together, kept until something there changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from chargekit.controller.allocator import Demand
+from chargekit.controller.dispatch import Outgoing
+from chargekit.controller.peer import EvseKnown, Peer
+from chargekit.model.limit import NO_AMPS, PhaseAmps
+from chargekit.model.session import Session as ChargingSession
+from chargekit.model.site import Circuit
+
+Key = tuple[str, int]
+"""Station id and EVSE number."""
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """One EVSE: what is known of it, what was sent to it, and where it stands in the site. `phases`: site phases by terminal.
+
+    `demand` is kept until the operator says it changed. Nothing needs to be sent up to and including `quiet_until`, as long as it is
+    granted `granted_a` and `stamp` is still that of what was sent.
+    """
+
+    key: Key
+    peer: Peer
+    known: EvseKnown
+    outgoing: Outgoing
+    path: tuple[str, ...]
+    phases: tuple[int, ...]
+    demand: Demand | None = None
+    quiet_until: float = -math.inf
+    granted_a: float = -1.0
+    stamp: int = -1
+
+    @property
+    def circuit(self) -> str:
+        return self.path[0]
+
+    @property
+    def session(self) -> ChargingSession | None:
+        """The session that can be led: running, at a station that is online and does as it is told."""
+        return self.known.session if self.peer.session is not None and not self.outgoing.unruly else None
+
+    def on(self, amps: float) -> PhaseAmps:
+        """Amperes on its terminals as amperes on the site's phases."""
+        return (amps if 0 in self.phases else 0.0, amps if 1 in self.phases else 0.0, amps if 2 in self.phases else 0.0)
+
+
+@dataclass(slots=True)
+class _Held:
+    """The reserves at one circuit by phase: of all its EVSEs, and of those nobody leads. True before `until`."""
+
+    until: float = -math.inf
+    every: PhaseAmps = NO_AMPS
+    unled: PhaseAmps = NO_AMPS
+
+
+class Reserves:
+    """Sums of reserves. A circuit's are made anew when one of its EVSEs changed, or a lease there ran out; never corrected by
+    differences, so that they are what a plain sum would be, to the last bit."""
+
+    def __init__(self, circuits: Mapping[str, Circuit], places: Iterable[Place]) -> None:
+        self.circuits = circuits
+        self.at: dict[str, list[Place]] = {name: [] for name in circuits}
+        for place in places:
+            self.at[place.circuit].append(place)
+        self._held = {name: _Held() for name in circuits}
+
+    def changed(self, place: Place) -> None:
+        """What this EVSE could draw, or whether it is led, may be another now."""
+        self._held[place.circuit].until = -math.inf
+
+    def refresh(self, reserve: Callable[[Outgoing, Peer, float], float], now: float) -> None:
+        for name, held in self._held.items():
+            if now >= held.until:
+                self._held[name] = self._sum(self.at[name], reserve, now)
+
+    def _sum(self, places: list[Place], reserve: Callable[[Outgoing, Peer, float], float], now: float) -> _Held:
+        every, unled, until = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], math.inf
+        for place in places:
+            amps = reserve(place.outgoing, place.peer, now)
+            until = min(until, place.outgoing.steady_until(now))
+            if amps > 0.0:
+                led = place.session is not None
+                for phase in place.phases:
+                    every[phase] += amps
+                    if not led:
+                        unled[phase] += amps
+        return _Held(until, (every[0], every[1], every[2]), (unled[0], unled[1], unled[2]))
+
+    def unled(self) -> dict[str, PhaseAmps]:
+        """At each circuit what those could draw that can't be led: idle, cut off or unruly."""
+        return {name: held.unled for name, held in self._held.items() if held.unled != NO_AMPS}
+
+    def through(self) -> dict[str, PhaseAmps]:
+        """What could flow through every circuit, itself and all below."""
+        own = {name: list(held.every) for name, held in self._held.items()}
+        for circuit in reversed(tuple(self.circuits.values())):
+            if circuit.parent is not None:
+                above, below = own[circuit.parent], own[circuit.name]
+                for phase in range(3):
+                    above[phase] += below[phase]
+        return {name: (on[0], on[1], on[2]) for name, on in own.items()}
