@@ -83,11 +83,13 @@ class Controller:
 
     @property
     def due(self) -> float | None:
-        times = [
-            t for t in (self._deadlines[0][0] if self._deadlines else None, self.operator.due if self.operator else None) if t is not None
-        ]
-        times += [until for until, *_ in self.held]
-        return min(times, default=None)
+        first = self._deadlines[0][0] if self._deadlines else math.inf
+        leading = self.operator.due if self.operator is not None else None
+        if leading is not None and leading < first:
+            first = leading
+        for until, *_ in self.held:
+            first = min(first, until)
+        return first if first < math.inf else None
 
     def on(self, event: Event, now: float) -> Sequence[Effect]:
         out: list[Effect] = []
@@ -141,7 +143,8 @@ class Controller:
 
     def _flush(self, peer: Peer, out: list[Effect]) -> None:
         if peer.session is not None:
-            out.extend(Send(peer.spec.id, text) for text in peer.session.outgoing())
+            for text in peer.session.outgoing():
+                out.append(Send(peer.spec.id, text))
 
     def _wake(self, now: float, out: list[Effect]) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:

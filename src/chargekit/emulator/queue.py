@@ -65,4 +65,4 @@ class MessageQueue:
 
     def named(self, fact: Queued, tx: str | None) -> Queued:
         """The fact with the transaction id the wire wants."""
-        return replace(fact, tx=tx)  # type: ignore[arg-type]
+        return fact if fact.tx == tx else replace(fact, tx=tx)  # type: ignore[arg-type]

@@ -126,7 +126,8 @@ class Station(Orders, Telling, Waking, Decisions):
 
     def _flush(self, out: list[Effect]) -> None:
         if self.online:
-            out.extend(Send(CSMS, self.frame(text)) for text in self.session.outgoing())
+            for text in self.session.outgoing():
+                out.append(Send(CSMS, self.frame(text)))
 
     def _woken(self, now: float, out: list[Effect]) -> None:
         self._happened(self.session.expire(now), now, out)

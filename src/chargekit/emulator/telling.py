@@ -48,7 +48,9 @@ class Telling:
             tx = outlet.tx
             assert tx is not None
             sample = self.reported(outlet, self.taps[outlet.evse.id].read(now))
-            fact = Metered(outlet.evse.id, (replace(sample, t=self.own(now)),), tx.id or tx.ref, seq=tx.seq)
+            if sample.t != self.own(now):
+                sample = replace(sample, t=self.own(now))
+            fact = Metered(outlet.evse.id, (sample,), tx.id or tx.ref, seq=tx.seq)
             if self.generation.charging_state:
                 tx.seq += 1
                 out.append(Save(f"tx/{outlet.evse.id}", tx.to_json()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from chargekit.lab.tap import Direction, WireTap
@@ -82,7 +83,7 @@ class MemoryLink:
             self.tap.frame(now, way, text)
         if self.loss and self.rng.random() < self.loss:
             return
-        self.world.call(at, lambda: self._deliver(way, text, life))
+        self.world.call(at, partial(self._deliver, way, text, life))
 
     def _deliver(self, way: Direction, text: str, life: int) -> None:
         if life != self.life or self.half_open:

@@ -30,7 +30,7 @@ class WireTap:
 
     def frame(self, now: float, way: Direction, text: str) -> None:
         kind, body = self._read(way, text)
-        self.history.add(now, "wire", self.station, kind, {"dir": way, **body})
+        self.history.add(now, "wire", self.station, kind, body)
 
     def _read(self, way: Direction, text: str) -> tuple[str, dict[str, object]]:
         try:
@@ -42,13 +42,13 @@ class WireTap:
                 if len(self._asked) > _REMEMBERED:
                     self._asked.pop(next(iter(self._asked)))
                 self._asked[(way, ident)] = action
-                return f"{action[:64]}.req", {"id": ident, "payload": payload}
+                return f"{action[:64]}.req", {"dir": way, "id": ident, "payload": payload}
             case [3, str(ident), payload]:
-                return f"{self._named(way, ident)}.conf", {"id": ident, "payload": payload}
+                return f"{self._named(way, ident)}.conf", {"dir": way, "id": ident, "payload": payload}
             case [4, str(ident), code, description, *_]:
-                return f"{self._named(way, ident)}.err", {"id": ident, "code": code, "description": description}
+                return f"{self._named(way, ident)}.err", {"dir": way, "id": ident, "code": code, "description": description}
             case _:
-                return "garbled", {"text": text[:KEPT].encode("utf-8", "replace").decode()}
+                return "garbled", {"dir": way, "text": text[:KEPT].encode("utf-8", "replace").decode()}
 
     def _named(self, way: Direction, ident: str) -> str:
         """The action a reply belongs to; `Unknown` when nothing with this id was asked."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from .protocol import Codec, Payload, Unreadable
@@ -18,6 +19,7 @@ SUBPROTOCOLS: Final = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1"}
 """The WebSocket subprotocol of each version."""
 
 
+@cache
 def codec(version: str) -> Codec:
     """The codec of "1.6" or "2.0.1". ValueError for another version."""
     from . import v16, v201

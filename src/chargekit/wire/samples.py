@@ -6,8 +6,8 @@ A figure the peer did not send is NaN in the MeterSample: it is neither below no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Final, Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
 from chargekit.model.calendar import Calendar
 from chargekit.model.limit import PhaseAmps
@@ -41,7 +41,11 @@ _UNITS: Final[dict[str, dict[str, float]]] = {
     SOC: {"Percent": 1.0, "%": 1.0},
 }
 _LINES: Final = ("L1", "L2", "L3")
+_LINES_TO_N: Final = ("L1-N", "L2-N", "L3-N")
 _LARGEST: Final = 1e12
+_SCALES: Final = {(measurand, unit): scale for measurand, units in _UNITS.items() for unit, scale in units.items()}
+_PHASES: Final = {None: "", "L1": "L1", "L2": "L2", "L3": "L3", "L1-N": "L1", "L2-N": "L2", "L3-N": "L3"}
+_FIGURES: Final = frozenset({float, int, str})
 _NOTHING: Final[PhaseAmps] = (math.nan, math.nan, math.nan)
 
 Found = dict[tuple[str, str], float]
@@ -75,25 +79,22 @@ def as_number(value: float, context: str, measurand: str, phase: str | None, uni
 
 def write(samples: tuple[MeterSample, ...], context: str, cal: Calendar, how: Write) -> list[Payload]:
     """`meterValue` of both versions. Figures that are NaN are left out. ValueError when nothing is left."""
-    written = [{"timestamp": iso(cal, s.t), "sampledValue": list(_sampled(s, context, how))} for s in samples]
+    written = [{"timestamp": iso(cal, s.t), "sampledValue": _sampled(s, context, how)} for s in samples]
     if not written or not all(row["sampledValue"] for row in written):
         raise ValueError("meter values without a figure can't be written")
     return written
 
 
-def _sampled(sample: MeterSample, context: str, how: Write) -> Iterator[Payload]:
-    for line, amps in zip(_LINES, sample.current_a, strict=True):
-        if amps == amps:
-            yield how(amps, context, CURRENT, line, "A")
-    for line, volts in zip(_LINES, sample.voltage_v, strict=True):
-        if volts == volts:
-            yield how(volts, context, VOLTAGE, f"{line}-N", "V")
+def _sampled(sample: MeterSample, context: str, how: Write) -> list[Payload]:
+    written = [how(amps, context, CURRENT, line, "A") for line, amps in zip(_LINES, sample.current_a, strict=True) if amps == amps]
+    written += [how(v, context, VOLTAGE, line, "V") for line, v in zip(_LINES_TO_N, sample.voltage_v, strict=True) if v == v]
     if sample.power_w == sample.power_w:
-        yield how(sample.power_w, context, POWER, None, "W")
+        written.append(how(sample.power_w, context, POWER, None, "W"))
     if sample.energy_wh == sample.energy_wh:
-        yield how(sample.energy_wh, context, ENERGY, None, "Wh")
+        written.append(how(sample.energy_wh, context, ENERGY, None, "Wh"))
     if sample.soc_percent is not None:
-        yield how(sample.soc_percent, context, SOC, None, "Percent")
+        written.append(how(sample.soc_percent, context, SOC, None, "Percent"))
+    return written
 
 
 def write_register(register_wh: float, at: float, context: str, cal: Calendar, how: Write) -> list[Payload]:
@@ -142,13 +143,32 @@ def _figures(row: Payload) -> Found:
     found: Found = {}
     elsewhere: Found = {}
     for each in rows(row, "sampledValue"):
+        if _plain(each, found):
+            continue
         measurand = opt_text(each, "measurand") or ENERGY
         if measurand not in _UNITS or _is_signed(each):
             continue
         at_outlet = measurand == SOC or (opt_text(each, "location") or "Outlet") == "Outlet"
         phase = (opt_text(each, "phase") or "").removesuffix("-N")
         (found if at_outlet else elsewhere)[measurand, "" if measurand == SOC else phase] = _scaled(each, measurand)
-    return elsewhere | found
+    return elsewhere | found if elsewhere else found
+
+
+def _plain(each: Payload, found: Found) -> bool:
+    """Take a figure in the form nearly all have, quickly; False for any other, however slightly odd: `_scaled` judges it."""
+    get: Callable[..., Any] = each.get
+    value, measure = get("value"), get("unitOfMeasure", each)
+    if type(value) not in _FIGURES or type(measure) is not dict or "multiplier" in measure or "format" in each or "location" in each:
+        return False
+    try:
+        measurand, phase = get("measurand"), _PHASES[get("phase")]
+        figure_read = float(value) * _SCALES[measurand, measure["unit"]]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return False
+    if not -_LARGEST <= figure_read <= _LARGEST or (measurand == SOC and phase):
+        return False
+    found[measurand, phase] = figure_read
+    return True
 
 
 def _is_signed(each: Payload) -> bool:
@@ -177,9 +197,9 @@ def _lines_given(found: Found, measurand: str) -> bool:
 
 def _by_line(found: Found, measurand: str) -> PhaseAmps:
     """By terminal; one without a figure is 0 beside others that have one, and a figure without a phase is for all."""
-    if _lines_given(found, measurand):
-        one, two, three = (found.get((measurand, line), 0.0) for line in _LINES)
-        return one, two, three
+    one, two, three = found.get((measurand, "L1")), found.get((measurand, "L2")), found.get((measurand, "L3"))
+    if one is not None or two is not None or three is not None:
+        return 0.0 if one is None else one, 0.0 if two is None else two, 0.0 if three is None else three
     alone = found.get((measurand, ""))
     return (alone, alone, alone) if alone is not None else _NOTHING
 

@@ -120,6 +120,8 @@ class Session:
 
     def outgoing(self) -> list[str]:
         """The frames to send now, in order; each is given once."""
+        if not self._out:
+            return []
         frames, self._out = self._out, []
         return frames
 
@@ -213,8 +215,9 @@ class Session:
             return self._turn_down(ident, action, "NotSupported", f"{action} is not supported")
         if not isinstance(payload, dict):
             return self._garbled_call(ident, text, "the payload is not a JSON object", "formation")
-        problems = [Problem("formation", "$", fault)] if fault else []
-        problems += schemas.check(self.version, action, "req", payload)
+        problems = schemas.check(self.version, action, "req", payload)
+        if fault:
+            problems.insert(0, Problem("formation", "$", fault))
         if problems and not self.lenient:
             return self._turn_down(ident, action, problems[0].code, str(problems[0]), tuple(problems))
         notes: list[Happening] = []

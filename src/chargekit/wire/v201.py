@@ -183,9 +183,14 @@ FACTS: Final = frozenset(_FACTS)
 # --- answers ----------------------------------------------------------------------------------------------------
 
 
+_PLAINLY_ANSWERED: Final = (Metered, StatusChanged, ChargingStateChanged, TransactionStarted, TransactionEnded)
+
+
 def write_answer(fact: Fact, answer: Answer, cal: Calendar, payload: Payload | None = None) -> Payload:
     if payload is not None:
         return payload
+    if isinstance(answer, Done) and isinstance(fact, _PLAINLY_ANSWERED):
+        return {}
     match fact, answer:
         case Booted(), BootAnswer():
             return {"status": answer.status, "currentTime": iso(cal, answer.at), "interval": answer.interval_s}
@@ -195,11 +200,6 @@ def write_answer(fact: Fact, answer: Answer, cal: Calendar, payload: Payload | N
             return {"idTokenInfo": {"status": answer.status if answer.status in _TOKENS else "Invalid"}}
         case Other(), Done():
             return dict(_UNDERSTOOD.get(fact.action, {}))
-        case (
-            (StatusChanged() | ChargingStateChanged() | Metered() | TransactionStarted() | TransactionEnded()),
-            Done(),
-        ):
-            return {}
     raise ValueError(f"{type(answer).__name__} is no answer to {type(fact).__name__}")
 
 

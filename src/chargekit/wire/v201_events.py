@@ -38,6 +38,7 @@ _END_TRIGGERS: Final = {
     "EnergyLimitReached": "EnergyLimitReached",
     "TimeLimitReached": "TimeLimitReached",
 }
+_KINDS: Final = {"Started": 1, "Updated": 2, "Ended": 3}
 _METER_TRIGGERS: Final = {"Sample.Clock": "MeterValueClock", "Trigger": "Trigger"}
 
 
@@ -59,7 +60,7 @@ def write_event(fact: TransactionStarted | Metered | ChargingStateChanged | Tran
             values = samples.write(fact.samples, fact.context, cal, samples.as_number)
             return common | {
                 "eventType": "Updated",
-                "timestamp": iso(cal, fact.samples[-1].t),
+                "timestamp": values[-1]["timestamp"],
                 "triggerReason": _METER_TRIGGERS.get(fact.context, "MeterValuePeriodic"),
                 "transactionInfo": {"transactionId": tx_id(fact.tx or "")},
                 "evse": {"id": fact.evse},
@@ -90,7 +91,7 @@ def write_event(fact: TransactionStarted | Metered | ChargingStateChanged | Tran
 
 
 def read_event(payload: Payload, cal: Calendar) -> Fact:
-    kind = one_of(payload, "eventType", {"Started": 1, "Updated": 2, "Ended": 3})
+    kind = one_of(payload, "eventType", _KINDS)
     info = table(payload, "transactionInfo")
     tx, at = _known_tx(info), moment(payload, "timestamp", cal)
     place = opt_table(payload, "evse") or {}

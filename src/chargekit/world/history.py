@@ -26,19 +26,23 @@ class History:
         self.records: list[Record] = []
         self._keep = keep
         self._seq = 0
-        self._all: list[Callable[[Record], None]] = []
+        self._all: tuple[Callable[[Record], None], ...] = ()
 
     def add(self, t: float, witness: Witness, subject: str, kind: str, body: Mapping[str, Json]) -> Record:
         record = Record(self._seq, t, witness, subject, kind, body)
         self._seq += 1
         if self._keep:
             self.records.append(record)
-        if self._all:
-            for hear in tuple(self._all):
-                hear(record)
+        for hear in self._all:
+            hear(record)
         return record
 
     def subscribe(self, hear: Callable[[Record], None]) -> Callable[[], None]:
         """Call `hear` for each record from now on; returns the call that ends it."""
-        self._all.append(hear)
-        return lambda: self._all.remove(hear)
+        self._all = (*self._all, hear)
+        return lambda: self._forget(hear)
+
+    def _forget(self, hear: Callable[[Record], None]) -> None:
+        left = list(self._all)
+        left.remove(hear)
+        self._all = tuple(left)
