@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.controller.plain import plainly
 
 from chargekit.controller.allocator import Demand, allocate
 from chargekit.model.limit import Limit
@@ -94,3 +95,34 @@ def test_lower_ranks_take_nothing_from_higher_ones(demands, cap):
     top = [d for d in demands if d.rank == 0]
     alone = allocate(TREE, limits, top).grants
     assert {k: g.amps for k, g in alone.items()} == {d.id: allocate(TREE, limits, demands).grants[d.id].amps for d in top}
+
+
+# --- against a plain allocator ----------------------------------------------------------------------------------
+
+deci = st.integers(0, 400).map(lambda n: n / 10)
+caps = st.builds(Limit, st.sampled_from(["grid", "a", "b"]), deci, limit_kw=st.none() | st.integers(1, 30).map(float), rule=st.just("cap"))
+any_demand = st.builds(
+    lambda i, c, r, t, p, least, m: Demand(f"d{i}", c, r, (t,), PHASES[p], least, m),
+    st.integers(0, 10_000),
+    st.sampled_from(["a", "b", "grid"]),
+    st.integers(0, 2),
+    st.integers(0, 3),
+    st.integers(0, 4),
+    st.sampled_from([1.0, 6.0, 8.05]),
+    st.sampled_from([0.5, 6.0, 7.3, 16.0, 32.0]),
+)
+held_by = st.dictionaries(st.sampled_from(["grid", "a", "b"]), st.tuples(deci, deci, deci))
+
+
+@given(st.lists(any_demand, max_size=14, unique_by=lambda d: d.id), st.lists(caps, max_size=4), held_by)
+def test_sharing_in_groups_is_sharing_one_by_one(demands, limits, reserved):
+    found = allocate(TREE, limits, demands, reserved)
+    assert {k: (g.amps, g.bound_by) for k, g in found.grants.items()} == plainly(TREE, limits, demands, reserved)
+
+
+def test_many_alike_share_like_few():
+    """A rank whose minima do not all fit, and one whose last deci-amperes do not, on two hundred demands."""
+    demands = [demand(f"d{n:03}", "ab"[n % 2], n % 2, most=6.0 + n % 5, least=1.0, tie=(n % 7,)) for n in range(200)]
+    for cap in (3.0, 20.0, 47.3):
+        found = allocate(TREE, [Limit("grid", cap)], demands)
+        assert {k: (g.amps, g.bound_by) for k, g in found.grants.items()} == plainly(TREE, [Limit("grid", cap)], demands, {})

@@ -7,6 +7,7 @@ limit; a rejected one goes at once; one without a reply stays until its lease en
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chargekit.model.metering import MeterSample
@@ -33,12 +34,16 @@ class Claim:
         return max(self.amps, self.after_a) if now < self.until + REACTION_S else self.after_a
 
 
+def _nobody() -> None:
+    """Whom a change is told to, until somebody wants to know."""
+
+
 @dataclass(slots=True)
 class Outgoing:
     """One EVSE's reserve. `default_a` None: its default is not confirmed, so its rating counts.
 
     `leading`: the newest claim the station accepted. `stamp` counts the changes of what may be drawn, `ends` is when the first claim that
-    does not lead is over: so that a large site looks again only where something changed.
+    does not lead is over. `tell` is called at every change: so that a large site looks again only where something changed.
     """
 
     rating_a: float
@@ -51,6 +56,7 @@ class Outgoing:
     leading: Claim | None = None
     stamp: int = 0
     ends: float = math.inf
+    tell: Callable[[], None] = _nobody
     _known: tuple[float, float, float] = (math.inf, -math.inf, 0.0)
 
     def could_draw(self, now: float) -> float:
@@ -139,3 +145,4 @@ class Outgoing:
         self.ends = min((c.until + REACTION_S for c in self.claims if c is not self.leading), default=math.inf)
         self.stamp += 1
         self._known = (math.inf, -math.inf, 0.0)
+        self.tell()

@@ -141,7 +141,6 @@ class Operator:
                 place = self.places[(peer.spec.id, number)]
                 if reply is not None and isinstance(reply, Reply) and reply.accepted:
                     place.outgoing.confirmed(self.rules.default_a.value)
-                    self.reserves.changed(place)
                     self.csms.release(peer, now, out)
                 elif reply is not None:
                     self._incident(peer.spec.id, "default refused", "its rating stays reserved", out)
@@ -149,7 +148,6 @@ class Operator:
                 place = self.places[(peer.spec.id, number)]
                 if reply is None:
                     return
-                self.reserves.changed(place)
                 if isinstance(reply, Reply) and reply.accepted:
                     place.outgoing.accepted(claim, now)
                 else:
@@ -165,10 +163,8 @@ class Operator:
             return
         place = self.places[(peer.spec.id, fact.evse)]
         outgoing = place.outgoing
-        was, stamp = outgoing.unruly, outgoing.stamp
+        was = outgoing.unruly
         freed = outgoing.read(known.sample, known.read_at, now)
-        if outgoing.stamp != stamp:
-            self.reserves.changed(place)
         if outgoing.unruly and not was:
             lead = outgoing.leading
             bound = f"{lead.amps:g} A" if lead else "none"
@@ -368,7 +364,6 @@ class Operator:
         for place in self.places.values():
             if now >= place.outgoing.ends:
                 place.outgoing.expire(now)
-                self.reserves.changed(place)
         ups = []
         for name, grant in allocation.grants.items():
             place, amps = self._by_id[name], grant.amps
@@ -452,7 +447,6 @@ class Operator:
         claim = Claim(amps, lasts, min(amps, fallback))
         profile = ChargingProfile(LEASE_ID + key[1], Purpose.TX, self.periods(amps), start=self._start(peer, now), transaction=session.tx)
         place.outgoing.sent(claim)
-        self.reserves.changed(place)
         self.csms.command(peer, SetProfile(key[1], profile), now, out, ("lease", key[1], claim))
         because = f"{why}{grant.because}; bound by {grant.bound_by}"
         told = (amps, because)

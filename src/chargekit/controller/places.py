@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from chargekit.controller.allocator import Demand
 from chargekit.controller.dispatch import Outgoing
@@ -68,10 +69,11 @@ class Reserves:
         self.at: dict[str, list[Place]] = {name: [] for name in circuits}
         for place in places:
             self.at[place.circuit].append(place)
+            place.outgoing.tell = partial(self.changed, place)
         self._held = {name: _Held() for name in circuits}
 
     def changed(self, place: Place) -> None:
-        """What this EVSE could draw, or whether it is led, may be another now."""
+        """What this EVSE could draw, or whether it is led, may be another now. Claims tell of their changes by themselves."""
         self._held[place.circuit].until = -math.inf
 
     def refresh(self, reserve: Callable[[Outgoing, Peer, float], float], now: float) -> None:
