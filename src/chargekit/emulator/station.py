@@ -92,10 +92,11 @@ class Station(Orders, Telling, Waking, Decisions):
 
     @property
     def due(self) -> float | None:
-        times = self.timers.values()
         wait = self.session.due
-        first = min(times, default=None)
-        return wait if first is None else first if wait is None else min(first, wait)
+        if not self.timers:
+            return wait
+        first = min(self.timers.values())
+        return first if wait is None or first < wait else wait
 
     def own(self, now: float) -> float:
         """What its own clock shows, as run seconds."""

@@ -11,6 +11,7 @@ from chargekit.world.driver import World
 from chargekit.world.events import Closed, Dial, Frame, Hangup, MeterSource, Opened, Poll, Send, Words
 
 LATENCY_S = (0.005, 0.05)
+_SPREAD_S = LATENCY_S[1] - LATENCY_S[0]
 DETECT_S = 5.0
 """How long the far end takes to notice that a peer went without a goodbye (its ping)."""
 DIAL_TIMEOUT_S = 3.0
@@ -128,8 +129,7 @@ class MemoryLink:
         self.world.post(self.csms, Closed(self.station, code, reason))
 
     def _latency(self) -> float:
-        low, high = LATENCY_S
-        return low + (high - low) * self.rng.random() + self.delay_s
+        return LATENCY_S[0] + _SPREAD_S * self.rng.random() + self.delay_s
 
 
 class _End:

@@ -38,13 +38,13 @@ class WireTap:
         except ValueError:
             frame = None
         match frame:
+            case [3, str(ident), payload]:
+                return f"{self._named(way, ident)}.conf", {"dir": way, "id": ident, "payload": payload}
             case [2, str(ident), str(action), payload]:
                 if len(self._asked) > _REMEMBERED:
                     self._asked.pop(next(iter(self._asked)))
                 self._asked[(way, ident)] = action
                 return f"{action[:64]}.req", {"dir": way, "id": ident, "payload": payload}
-            case [3, str(ident), payload]:
-                return f"{self._named(way, ident)}.conf", {"dir": way, "id": ident, "payload": payload}
             case [4, str(ident), code, description, *_]:
                 return f"{self._named(way, ident)}.err", {"dir": way, "id": ident, "code": code, "description": description}
             case _:

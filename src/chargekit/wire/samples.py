@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from chargekit.model.calendar import Calendar
@@ -57,11 +58,16 @@ Found = dict[tuple[str, str], float]
 
 def as_text(value: float, context: str, measurand: str, phase: str | None, unit: str) -> Payload:
     """A sampledValue of 1.6: the figure is text."""
-    shortest = f"{figure(value):.3f}".rstrip("0").rstrip(".")
-    written: Payload = {"value": shortest, "context": context, "measurand": measurand, "unit": unit}
+    written: Payload = {"value": _shortest(value), "context": context, "measurand": measurand, "unit": unit}
     if phase:
         written["phase"] = phase
     return written
+
+
+@lru_cache(maxsize=4096)
+def _shortest(value: float) -> str:
+    # A steady session shows the same currents and voltages again and again.
+    return f"{figure(value):.3f}".rstrip("0").rstrip(".")
 
 
 def as_number(value: float, context: str, measurand: str, phase: str | None, unit: str) -> Payload:

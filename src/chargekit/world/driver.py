@@ -141,11 +141,12 @@ class World:
     def _arm(self, name: str, due: float | None) -> None:
         if due is None:
             return
-        due = max(due, self.now)
         armed = self._armed.get(name)
         if armed is None or due < armed:
-            self._armed[name] = due
-            self._push(due, 0, name, _WAKE)
+            due = max(due, self.now)
+            if armed is None or due < armed:
+                self._armed[name] = due
+                self._push(due, 0, name, _WAKE)
 
     def _deliver(self, name: str, machine: Machine, event: Event) -> float | None:
         """Let a machine have an event and carry out what it wants; when it wants to be woken, None if it is gone."""
