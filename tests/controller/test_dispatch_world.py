@@ -61,3 +61,36 @@ def test_no_circuit_is_over_its_rating_whatever_is_lost(bundle, seed):
             assert shown <= circuit.rating_a + 0.1, f"seed {seed}: {name} carries {shown:.1f} A at {t} s"
         delivered = max(delivered, max(lab.plant.read_circuit("grid", float(t)).current_a))
     assert delivered > 15.0
+
+
+@pytest.mark.parametrize("lost", ["request", "reply"])
+def test_one_lost_profile_keeps_nothing_waiting(bundle, lost):
+    """A lowered cap whose message, or whose answer, is lost is said again and shows on the meter; so is the raise that follows."""
+    lab = build(bundle, Plan(seed="lost", operate=True))
+    lab._later(20, PLANT, "plug", {"station": "e-1", "evse": 1, "vehicle": "compact-3ph", "soc_percent": 20.0})
+    lab._later(25, "e-1", "present", {"token": "RES-1", "evse": 1})
+    lab._later(110, "csms", "set_cap", {"circuit": "grid", "limit_a": 8})
+    lab._later(400, "csms", "set_cap", {"circuit": "grid", "limit_a": 40})
+    link, dropped = lab.links["e-1"], []
+    for at in (110, 400):
+        lab.world.call(at - 0.5, dropped.clear)
+    carry = link.send
+
+    def lossy(way, text, now):
+        ours = "SetChargingProfile" in text if lost == "request" else (way == "up" and text.startswith("[3") and dropped == ["asked"])
+        if "SetChargingProfile" in text and lost == "reply" and not dropped and now > 100:
+            dropped.append("asked")
+        elif ours and now > 100 and len(dropped) < 2:
+            dropped[:] = ["asked", "dropped"]
+            return
+        carry(way, text, now)
+
+    link.send = lossy
+
+    def drawn(t):
+        lab.world.run_until(t)
+        return max(lab.plant.read_circuit("east", t).current_a)
+
+    assert drawn(100.0) > 15.5
+    assert drawn(200.0) < 8.1, "the cap never reached the station"
+    assert drawn(500.0) > 15.5, "the raise never reached the station"

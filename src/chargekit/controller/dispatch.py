@@ -22,13 +22,14 @@ UNRULY_SAMPLES = 2
 @dataclass(slots=True)
 class Claim:
     """`amps` per phase may be drawn until `until` (the lease's end on the slowest clock), then `after_a`. `gone_after`: a reading
-    later than this that is low enough ends it."""
+    later than this that is low enough ends it. `lost`: no reply came in time; it may lead or not, so it stays, and is said anew."""
 
     amps: float
     until: float
     after_a: float
     accepted: bool | None = None
     gone_after: float | None = None
+    lost: bool = False
 
     def most_a(self, now: float) -> float:
         return max(self.amps, self.after_a) if now < self.until + REACTION_S else self.after_a
@@ -99,6 +100,12 @@ class Outgoing:
             older.gone_after = now + REACTION_S
         self._moved()
 
+    def unanswered(self, claim: Claim) -> None:
+        """No reply came: it goes on counting, and no longer keeps anything else from being sent."""
+        if self._find(claim) is not None:
+            claim.lost = True
+            self._moved()
+
     def rejected(self, claim: Claim) -> None:
         place = self._find(claim)
         if place is not None:
@@ -126,7 +133,9 @@ class Outgoing:
         before = self.could_draw(now)
         self.unruly = unruly
         self.claims = [
-            c for c in self.claims if c.gone_after is None or read_at <= c.gone_after or most > bound + SEEN_A or c.accepted is None
+            c
+            for c in self.claims
+            if c.gone_after is None or read_at <= c.gone_after or most > bound + SEEN_A or (c.accepted is None and not c.lost)
         ]
         self._moved()
         return self.could_draw(now) < before - 1e-9

@@ -147,8 +147,9 @@ class Operator:
             case ("lease", int(number), Claim() as claim):
                 place = self.places[(peer.spec.id, number)]
                 if reply is None:
-                    return
-                if isinstance(reply, Reply) and reply.accepted:
+                    place.outgoing.unanswered(claim)
+                    self._soon(now)
+                elif isinstance(reply, Reply) and reply.accepted:
                     place.outgoing.accepted(claim, now)
                 else:
                     place.outgoing.rejected(claim)
@@ -371,11 +372,15 @@ class Operator:
                 continue
             outgoing = place.outgoing
             current = outgoing.leading
-            if outgoing.claims and outgoing.claims[-1].accepted is None:
+            newest = outgoing.claims[-1] if outgoing.claims else None
+            if newest is not None and newest.accepted is None and not newest.lost:
                 self._rest(place, amps, math.inf)
                 continue
             held = current.amps if current else -1.0
-            if amps < held - 1e-9 or (current is None and amps <= self.rules.default_a.value):
+            if newest is not None and newest.lost and amps <= self.reserve(outgoing, place.peer, now) + 1e-9:
+                # Nobody knows which of the two leads: say what is wanted again.
+                self._lease(place, amps, grant, now, out)
+            elif amps < held - 1e-9 or (current is None and amps <= self.rules.default_a.value):
                 self._lease(place, amps, grant, now, out)
             elif amps > held + RAISE_A - 1e-9 or (amps > held + 1e-9 and held < 6.0):
                 ups.append((amps, place, grant))
