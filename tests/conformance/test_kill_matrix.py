@@ -43,6 +43,10 @@ KILLS = {
     "gives-nothing": ("CK-CAP-102", SITE, "share of the import limit that is used"),
     "first-come-first-served": ("CK-PRI-101", SITE, "share of its drawable energy"),
     "override-never-ends": ("CK-OVR-101", SITE, "did not fall below"),
+    "tells-five-percent-less": ("CK-MTR-001", "ac-01", "told energy against the independent meter"),
+    "tells-one-phase-thrice": ("CK-MTR-002", "ac-11", "told current of L2 against the meter"),
+    "trusts-a-silent-meter": ("CK-MTR-101", SITE, "while the grid meter is silent"),
+    "believes-an-implausible-meter": ("CK-MTR-102", SITE, "while the grid meter is frozen"),
     "lease-without-fallback": ("CK-FBK-101", SITE, "did not fall below"),
 }
 """Defect: the case or check that must catch it, on which subject, and what its reason says."""

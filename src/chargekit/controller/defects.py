@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chargekit.controller.operator import Operator
-from chargekit.model.limit import Limit
+from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.points import Defect
 from chargekit.model.profile import Period
 from chargekit.policy.overrides import Override
@@ -68,6 +68,26 @@ class NoFallbackInLease(Defect, Operator):
         return super().periods(amps)[:1]
 
 
+class TrustsSilentMeter(Defect, Operator):
+    name = "trusts-a-silent-meter"
+    seen = "goes on with the last reading of a grid meter that does not answer any more"
+    area, point, part = "metering", "controller.limits", "controller"
+
+    def limits_at(self, now: float) -> Sequence[Limit]:
+        return [one for one in super().limits_at(now) if "silent" not in one.rule]
+
+
+class BelievesAnything(Defect, Operator):
+    name = "believes-an-implausible-meter"
+    seen = "takes a grid meter at its word that shows less than the sessions draw"
+    area, point, part = "metering", "controller.plausible", "controller"
+
+    def plausible(self, shown: PhaseAmps, ours: PhaseAmps) -> bool:
+        super().plausible(shown, ours)
+        return True
+
+
 CONTROLLER_DEFECTS: tuple[type[Defect], ...] = (
-    FirstComeFirstServed, OverTheCap, IgnoresCap, GivesNothing, OverrideForEver, NoFallbackInLease,
+    FirstComeFirstServed, OverTheCap, IgnoresCap, GivesNothing, OverrideForEver, NoFallbackInLease, TrustsSilentMeter,
+    BelievesAnything,
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from chargekit.controller.peer import Peer
 from chargekit.model.limit import NO_AMPS, PhaseAmps, add
@@ -13,13 +13,16 @@ from chargekit.wire.registers import register_map
 from chargekit.world.events import Poll, Words
 
 BASE_READINGS = 3
+DOUBTS = 6
+"""So many implausible readings in a row and a meter is not believed any more."""
 
 
 class CircuitMeters:
     """The meters at circuits. `base`: A by phase at each circuit beside our sessions, in whole amperes."""
 
-    def __init__(self, site: Site, peers: Mapping[str, Peer]) -> None:
-        self.site, self.peers = site, peers
+    def __init__(self, site: Site, peers: Mapping[str, Peer], plausible: Callable[[PhaseAmps, PhaseAmps], bool]) -> None:
+        self.site, self.peers, self._plausible = site, peers, plausible
+        self.doubted: dict[str, int] = {}
         self.points = {m.id: m for m in site.meters if m.circuit is not None}
         self.base: dict[str, PhaseAmps] = {}
         self._maps = {m.id: register_map(m.model) for m in self.points.values()}
@@ -53,16 +56,24 @@ class CircuitMeters:
             sample = self._maps[meter.id].decode(got, now)
         except ValueError:
             return
-        self._seen_at[meter.id] = now
-        self._take(meter.circuit, sample.current_a)
+        ours = self._ours(meter.circuit)
+        # A few readings in a row: what the stations tell is older than what the meter shows.
+        self.doubted[meter.id] = 0 if self._plausible(sample.current_a, ours) else self.doubted.get(meter.id, 0) + 1
+        if self.doubted[meter.id] < DOUBTS:
+            self._seen_at[meter.id] = now
+        self._take(meter.circuit, sample.current_a, ours)
 
-    def _take(self, circuit: str, shown: PhaseAmps) -> None:
-        """What flows through a circuit beside our sessions: the least of the last readings, so that a ramp is not taken for it."""
+    def _ours(self, circuit: str) -> PhaseAmps:
+        """What the sessions below a circuit draw, by what their stations told last."""
         ours = NO_AMPS
         for station in self._below[circuit]:
             for known in self.peers[station.id].evses.values():
                 if known.sample is not None and known.session is not None:
                     ours = add(ours, rotated(station.rotation, known.sample.current_a))
+        return ours
+
+    def _take(self, circuit: str, shown: PhaseAmps, ours: PhaseAmps) -> None:
+        """What flows through a circuit beside our sessions: the least of the last readings, so that a ramp is not taken for it."""
         one, two, three = (max(0.0, s - o) for s, o in zip(shown, ours, strict=True))
         last = self._last.setdefault(circuit, [])
         last.append((one, two, three))

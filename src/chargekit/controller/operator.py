@@ -62,7 +62,8 @@ class Operator:
             for n, k in p.evses.items()
         }
         self.reserves = Reserves(site.circuits, self.places.values())
-        self.meters = CircuitMeters(site, csms.peers)
+        self.feeds_in = any(b.pv_kwp > 0.0 for b in site.buildings)
+        self.meters = CircuitMeters(site, csms.peers, self.plausible)
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
@@ -288,8 +289,18 @@ class Operator:
         for meter in self.meters.stale(now, max(self.rules.meter_stale_s.value, 2.5 * self.every_s)):
             assert meter.circuit is not None
             safe = self.rules.fallback_a.value * len(self.site.below(meter.circuit))
-            limits.append(Limit(meter.circuit, safe, rule=f"{meter.id} is silent"))
+            limits.append(Limit(meter.circuit, safe, rule=f"{meter.id} is silent or not believed"))
         return limits
+
+    @point("controller.plausible")
+    def plausible(self, shown: PhaseAmps, ours: PhaseAmps) -> bool:
+        """A circuit carries at least what its sessions draw, give or take the meters' classes and the age of what was told.
+
+        Sun on the circuit may carry a part of them: then this can't be said.
+        """
+        if self.feeds_in:
+            return True
+        return all(s >= o * 0.85 - 3.0 for s, o in zip(shown, ours, strict=True))
 
     def _tight(self, now: float) -> list[Limit]:
         """The limits less the margin kept at every level for what no session explains, standby among it."""

@@ -237,9 +237,29 @@ class AcceptsAnything(Defect, _Base):
         return ""
 
 
+class TellsLess(Defect, _Base):
+    name = "tells-five-percent-less"
+    seen = "tells 5 % less energy than flowed: its meter's calibration is off"
+    area, point = "metering", "station.reported"
+
+    def reported(self, outlet: Outlet, sample: MeterSample) -> MeterSample:
+        good = super().reported(outlet, sample)
+        return replace(good, energy_wh=good.energy_wh * 0.95)
+
+
+class TellsOnePhaseThrice(Defect, _Base):
+    name = "tells-one-phase-thrice"
+    seen = "tells the current of L1 on all three phases, also for a single-phase vehicle"
+    area, point = "metering", "station.reported"
+
+    def reported(self, outlet: Outlet, sample: MeterSample) -> MeterSample:
+        good = super().reported(outlet, sample)
+        return replace(good, current_a=(good.current_a[0],) * 3)
+
+
 STATION_DEFECTS: tuple[type[Defect], ...] = (
     IgnoresLimit, FivePercentOver, LimitLate, LimitIsSum, ClampsToSix, ResumeIgnoresLimit, ExpiryUnlimited,
     ReconnectDropsTxProfile, IgnoresSecondPeriod, ChargesUnauthorised, NeverStarts, SkipsBoot, BootLacksModel,
     AnswersWrongId, RegisterGoesBack, ForgetsStop, LosesTransaction, SilentMeter, RejectsProfiles, LosesProfiles,
-    StaysOffline, AcceptsAnything,
+    StaysOffline, AcceptsAnything, TellsLess, TellsOnePhaseThrice,
 )  # fmt: skip

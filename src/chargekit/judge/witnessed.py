@@ -10,6 +10,7 @@ from typing import Any
 
 from chargekit.lab.assemble import Lab
 from chargekit.model.calendar import Calendar
+from chargekit.model.metering import MeterSample
 from chargekit.wire import Unreadable, codec
 from chargekit.wire.messages import (
     AuthorizeAsked,
@@ -59,6 +60,8 @@ class StationSeen:
     status: dict[int, Status] = field(default_factory=dict)
     transactions: list[TxSeen] = field(default_factory=list)
     tokens: dict[str, str] = field(default_factory=dict)
+    told: dict[int, MeterSample] = field(default_factory=dict)
+    """The last meter values it told, by EVSE."""
 
     def running(self, evse: int = 1) -> TxSeen | None:
         return next((t for t in reversed(self.transactions) if t.evse == evse and not t.over), None)
@@ -168,6 +171,8 @@ class Witnessed:
                 if known is None:
                     seen.transactions.append(TxSeen(fact.evse, fact.token, fact.register_wh, fact.tx, began_seq=seq, at=fact.at))
             case Metered():
+                if fact.samples:
+                    seen.told[fact.evse] = fact.samples[-1]
                 running = next((t for t in seen.transactions if t.tx == fact.tx and not t.over), None) if fact.tx else None
                 if running is not None:
                     running.readings += 1
