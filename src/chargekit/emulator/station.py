@@ -416,6 +416,8 @@ class Station(Orders, Telling, Waking, Decisions):
             self.enqueue(tx.ref, fact, now, out)
         out.append(Save(f"tx/{number}", None))
         self.store.end_transaction(number)
+        if self.spec.model.supply_a is not None:
+            self.refresh(outlet, now, out)
         out.append(Save("profiles", self.store.to_json()))
         self._show(outlet, now, out)
 
@@ -438,7 +440,14 @@ class Station(Orders, Telling, Waking, Decisions):
     # --- limits and offers --------------------------------------------------------------------------------------
 
     def refresh(self, outlet: Outlet, now: float, out: list[Effect]) -> None:
-        """Resolve the limit again and aim the pilot at it."""
+        """Resolve the limit again and aim the pilot at it; outlets on one supply make room for each other."""
+        self._resolve(outlet, now)
+        if self.spec.model.supply_a is not None and not outlet.evse.dc:
+            for other in self.outlets.values():
+                if other is not outlet:
+                    self._resolve(other, now)
+
+    def _resolve(self, outlet: Outlet, now: float) -> None:
         number = outlet.evse.id
         self.timers.pop(f"limit/{number}", None)
         if outlet.tx is None:
@@ -447,10 +456,10 @@ class Station(Orders, Telling, Waking, Decisions):
         if force.until != float("inf"):
             self.timers[f"limit/{number}"] = max(force.until - self.offset, now + 0.001)
         outlet.limit_a = min(force.limit_a, outlet.evse.max_a)
-        target = self.offered_a(outlet, outlet.limit_a, now)
+        target = self.offered_a(outlet, min(outlet.limit_a, self.supply_a(outlet)), now)
         aimed = outlet.aim[1] if outlet.aim else outlet.offer_a
         if target != aimed:
-            outlet.aim = (now + self.latency_s(outlet), target)
+            outlet.aim = (now + self.latency_s(outlet) + self.room_s(outlet, target), target)
             self.timers[f"aim/{number}"] = outlet.aim[0]
 
     def _apply(self, outlet: Outlet, now: float, out: list[Effect]) -> None:

@@ -1,9 +1,10 @@
-"""How a station gets a vehicle going that does not answer its offer: wake-up pulses on the pilot. And what a DC outlet may put out."""
+"""What a station does with its outlets beside obeying limits: wake-up pulses, one supply for two outlets, and what DC may put out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chargekit.emulator.modules import split_w
 from chargekit.emulator.outlet import Outlet
 from chargekit.model.pilot import ControlPilot
 from chargekit.model.points import point
@@ -18,8 +19,35 @@ PULSES = 3
 """A vehicle that does not answer so many pulses is let be."""
 
 
+ROOM_S = 8.0
+"""Before an outlet rises, the vehicle beside it has so long to come down."""
+
+
 class Waking:
     """Mixed into Station."""
+
+    @point("station.supply")
+    def supply_a(self: Station, outlet: Outlet) -> float:  # type: ignore[misc]
+        """What this outlet may offer of the supply it shares, A per phase: equal parts, what a neighbour leaves is free.
+
+        Where equal parts would be less than 6 A, who started first goes first.
+        """
+        total = self.spec.model.supply_a
+        if total is None or outlet.evse.dc:
+            return float("inf")
+        busy = sorted((o for o in self.outlets.values() if o.tx is not None and o.limit_a >= 6.0), key=lambda o: (o.tx.started, o.evse.id))  # type: ignore[union-attr]
+        busy = busy[: max(1, int(total / 6.0))]
+        if outlet not in busy:
+            return 0.0
+        return split_w({o.evse.id: o.limit_a for o in busy}, total)[outlet.evse.id]
+
+    def room_s(self: Station, outlet: Outlet, target: float) -> float:  # type: ignore[misc]
+        """How long a rise waits for the outlets beside it."""
+        total = self.spec.model.supply_a
+        if total is None or outlet.evse.dc or target <= outlet.offer_a:
+            return 0.0
+        others = sum(o.offer_a for o in self.outlets.values() if o is not outlet and o.tx is not None)
+        return ROOM_S if target + others > total + 1e-9 else 0.0
 
     def _await_vehicle(self: Station, outlet: Outlet, now: float) -> None:  # type: ignore[misc]
         """A new offer: from here on the vehicle has its time to answer."""
