@@ -6,9 +6,13 @@ import gc
 import sys
 import time
 
+from tests.emulator.kit import AC, DC, Kit
 from tests.perf.fleet import charge_everybody, fleet_of
 
+from chargekit.lab.sitefile import catalogue_vehicles
+from chargekit.model.site import Circuit
 from chargekit.wire import schemas
+from chargekit.world.events import Load
 
 SAMPLE = {
     "connectorId": 1,
@@ -41,6 +45,39 @@ def fleet(count: int, hours: float) -> float:
     return factor * count
 
 
+def vehicles(count: int, hours: float) -> float:
+    """`count` vehicles, a quarter of them on DC, charging in the plant alone, each with a new limit a quarter of an hour; vehicle-hours
+    simulated per second."""
+    names = [v for v in catalogue_vehicles() if not v.startswith("quirk-")]
+    kit = Kit(
+        {f"{'dc' if n % 4 == 0 else 'ac'}{n}": DC if n % 4 == 0 else AC for n in range(count)},
+        circuits=feeders(count),
+        circuit_of=on(count),
+    )
+    for n, station in enumerate(kit.plant.stations):
+        kit.plug(station, names[n % len(names)], 5.0 + n % 60)
+    gc.collect()
+    gc.freeze()
+    began = time.perf_counter()
+    for quarter in range(int(hours * 4)):
+        for n, station in enumerate(kit.plant.stations):
+            kit.world.post("plant", Load(1, True, 6.0 + (n + quarter) % 26, 20_000.0 + 5_000.0 * ((n + quarter) % 20), station))
+        kit.run(900.0)
+    took = time.perf_counter() - began
+    rate = count * hours / took
+    print(f"{count:>6} vehicles × {hours:g} h: {took:6.2f} s, {rate:>9,.0f} vehicle-hours a second", flush=True)
+    return rate
+
+
+def feeders(count: int) -> dict[str, Circuit]:
+    tree = {"grid": Circuit("grid", None, 1e6)}
+    return tree | {f"f{n}": Circuit(f"f{n}", "grid", 1e5) for n in range((count + 19) // 20)}
+
+
+def on(count: int) -> dict[str, str]:
+    return {f"{'dc' if n % 4 == 0 else 'ac'}{n}": f"f{n // 20}" for n in range(count)}
+
+
 def validator() -> None:
     schemas.check("1.6", "MeterValues", "req", SAMPLE)
     began = time.perf_counter()
@@ -52,6 +89,8 @@ def validator() -> None:
 def main() -> None:
     hours = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     validator()
+    speeds = [vehicles(count, 8.0) for count in (10, 100, 1000, 10_000)]
+    print(f"vehicle-hours a second, 10,000 vehicles against 10: {speeds[3] / speeds[0]:.2f} (1.00 is linear)")
     rates = [fleet(count, hours) for count in (10, 100, 1000)]
     print(f"station-hours per hour, 1,000 stations against 100: {rates[2] / rates[1]:.2f} (1.00 is linear)")
 
