@@ -79,6 +79,7 @@ class Wish:
 
 def arrivals_for(site: Site, plan: VisitPlan, first_day: date, days: int, seed: int | str, day: Day | None = None) -> tuple[Arrival, ...]:
     """Arrivals of so many days from local midnight of `first_day`, in run seconds of the site's calendar, in order of time.
+    None is before 0, so a site whose epoch is in the morning of that day begins there.
 
     Vehicles that came on the days before and are still there begin in the first minutes, less what an even charge gave them.
     `day` makes all the days of one kind; those before are ordinary.
@@ -92,7 +93,7 @@ def played(site: Site, plan: VisitPlan, first_day: date, days: int, seed: int | 
     kinds = dict.fromkeys(dates[WARM_UP_DAYS:], day)
     drawing = _Drawing(site, plan, kinds, f"{seed}/{site.id}")
     wishes = sorted((w for d in dates for w in drawing.of(d)), key=lambda w: (w.at, w.stream.name, w.unit, w.entered))
-    begin = _moment(site.calendar, first_day, 0.0)
+    begin = max(0.0, _moment(site.calendar, first_day, 0.0))
     return _Places(site, begin).filled(wishes)
 
 

@@ -16,6 +16,9 @@ from chargekit.policy.rulebook import Rulebook
 
 BUILDINGS: Final = ("office", "hotel", "retail", "residential", "warehouse")
 PREFIX: Final = re.compile(r"^[A-Za-z0-9]{1,12}$")
+QUIRKY: Final = "quirk-"
+QUIRKY_SHARE: Final = 0.05
+"""An assumption: the catalogue shows each habit once, the streets do so more seldom."""
 ID_TOKEN: Final = 20
 """OCPP 1.6 caps an idTag at 20 characters."""
 
@@ -104,18 +107,22 @@ def _mix(node: Located, vehicles: Mapping[str, Vehicle], dc: bool) -> tuple[tupl
         weight = one.as_number("", least=0)
         if name not in vehicles and name not in KINDS:
             raise BadInput(one.source, f"{name!r} is neither a catalogue vehicle nor a kind", nearest(name, (*KINDS, *vehicles)))
-        chosen = [name] if name in vehicles else _of_kind(name, vehicles)
-        chosen = [v for v in chosen if not dc or vehicles[v].dc_max_kw > 0.0]
-        for each in chosen:
-            mix[each] = mix.get(each, 0.0) + weight / len(chosen)
+        shares = {name: 1.0} if name in vehicles else _of_kind(name, vehicles)
+        shares = {v: share for v, share in shares.items() if not dc or vehicles[v].dc_max_kw > 0.0}
+        for each, share in shares.items():
+            mix[each] = mix.get(each, 0.0) + weight * share / sum(shares.values())
     if sum(mix.values()) <= 0.0:
         raise BadInput(node.source, "nobody could come: no vehicle" + (" with a DC inlet" if dc else "") + " has a weight above 0")
     return tuple(sorted((name, weight) for name, weight in mix.items() if weight > 0.0))
 
 
-def _of_kind(kind: str, vehicles: Mapping[str, Vehicle]) -> list[str]:
-    kinds = {name: str(getattr(v, "kind", "car")) for name, v in vehicles.items()}
-    return [n for n, k in kinds.items() if k == kind] or [n for n, k in kinds.items() if k == "car"]
+def _of_kind(kind: str, vehicles: Mapping[str, Vehicle]) -> dict[str, float]:
+    """The vehicles of a kind with their shares; those with a habit are together one in twenty."""
+    found = [n for n, v in vehicles.items() if v.kind == kind] or [n for n, v in vehicles.items() if v.kind == "car"]
+    odd = [n for n in found if n.startswith(QUIRKY)]
+    if not odd or len(odd) == len(found):
+        return dict.fromkeys(found, 1.0 / len(found))
+    return {n: QUIRKY_SHARE / len(odd) if n in odd else (1.0 - QUIRKY_SHARE) / (len(found) - len(odd)) for n in found}
 
 
 def check_classes(plan: VisitPlan, rules: Rulebook) -> None:
