@@ -4,6 +4,7 @@ from functools import cache
 
 import pytest
 
+from chargekit.faces.plugin import HARDWARE
 from chargekit.judge.catalogue import known_case, known_cases
 from chargekit.judge.checks import CHECKS
 from chargekit.judge.trial import Setting, run_trial
@@ -43,6 +44,9 @@ KILLS = {
     "gives-nothing": ("CK-CAP-102", SITE, "share of the import limit that is used"),
     "first-come-first-served": ("CK-PRI-101", SITE, "share of its drawable energy"),
     "override-never-ends": ("CK-OVR-101", SITE, "did not fall below"),
+    "dc-forgets-losses": ("CK-DC-001", "rapid-01", "did not fall below"),
+    "modules-oversold": ("CK-SHR-001", "rapid-01", "power against what the shared modules put out"),
+    "outlets-oversell-supply": ("CK-SHR-002", "visitor-01", "on a limit of 32 A"),
     "tells-five-percent-less": ("CK-MTR-001", "ac-01", "told energy against the independent meter"),
     "tells-one-phase-thrice": ("CK-MTR-002", "ac-11", "told current of L2 against the meter"),
     "trusts-a-silent-meter": ("CK-MTR-101", SITE, "while the grid meter is silent"),
@@ -71,7 +75,8 @@ CARRIER = {
 
 @cache
 def trial(case: str, subject: str, *defects: str):
-    return run_trial(Setting(load_site(SITE), defects=defects), known_case(case), subject)
+    site = "campus" if subject.startswith(("rapid", "visitor")) else SITE
+    return run_trial(Setting(load_site(site), defects=defects), known_case(case), subject)
 
 
 @pytest.mark.parametrize("defect", sorted(KILLS))
@@ -102,6 +107,8 @@ def test_every_case_every_check_and_every_defect_has_its_row():
 @pytest.mark.parametrize("case", [c.id for c in known_cases()])
 def test_good_firmware_and_a_good_controller_pass(case):
     subjects = ("ac-01", "ac-11") if known_case(case).scope == "charger" else (SITE,)
+    if known_case(case).requires & HARDWARE:
+        subjects = ("visitor-01",) if "shared_supply" in known_case(case).requires else ("rapid-01",)
     for subject in subjects:
         found = trial(case, subject)
         assert found.verdict is Verdict.PASS, found.reasons

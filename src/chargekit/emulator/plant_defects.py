@@ -39,4 +39,14 @@ class RegisterResets(Defect, Plant):
         return good if good < 300.0 else good - 300.0
 
 
-PLANT_DEFECTS: tuple[type[Defect], ...] = (WeldedContactor, CarIgnoresPilot, RegisterResets)
+class ModulesOversold(Defect, Plant):
+    name = "modules-oversold"
+    seen = "each DC outlet delivers as if the shared modules were its own"
+    area, point, part = "dc", "plant.modules", "plant"
+
+    def share_w(self, bay: Bay) -> float:
+        super().share_w(bay)
+        return float("inf")
+
+
+PLANT_DEFECTS: tuple[type[Defect], ...] = (WeldedContactor, CarIgnoresPilot, RegisterResets, ModulesOversold)

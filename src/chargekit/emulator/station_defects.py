@@ -257,9 +257,29 @@ class TellsOnePhaseThrice(Defect, _Base):
         return replace(good, current_a=(good.current_a[0],) * 3)
 
 
+class ForgetsLosses(Defect, _Base):
+    name = "dc-forgets-losses"
+    seen = "takes a limit as its DC output: the grid sees the losses on top"
+    area, point = "dc", "station.dc_output"
+
+    def output_w(self, outlet: Outlet, limit_a: float) -> float:
+        super().output_w(outlet, limit_a)
+        return limit_a * 3 * self.spec.model.voltage_v
+
+
+class OversellsSupply(Defect, _Base):
+    name = "outlets-oversell-supply"
+    seen = "offers each outlet the whole supply, also with a vehicle on both"
+    area, point = "profiles", "station.supply"
+
+    def supply_a(self, outlet: Outlet) -> float:
+        super().supply_a(outlet)
+        return float("inf")
+
+
 STATION_DEFECTS: tuple[type[Defect], ...] = (
     IgnoresLimit, FivePercentOver, LimitLate, LimitIsSum, ClampsToSix, ResumeIgnoresLimit, ExpiryUnlimited,
     ReconnectDropsTxProfile, IgnoresSecondPeriod, ChargesUnauthorised, NeverStarts, SkipsBoot, BootLacksModel,
     AnswersWrongId, RegisterGoesBack, ForgetsStop, LosesTransaction, SilentMeter, RejectsProfiles, LosesProfiles,
-    StaysOffline, AcceptsAnything, TellsLess, TellsOnePhaseThrice,
+    StaysOffline, AcceptsAnything, TellsLess, TellsOnePhaseThrice, ForgetsLosses, OversellsSupply,
 )  # fmt: skip

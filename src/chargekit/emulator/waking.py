@@ -19,6 +19,8 @@ PULSES = 3
 """A vehicle that does not answer so many pulses is let be."""
 
 
+HEADROOM = 0.97
+"""A DC outlet draws power, not current: what it leaves for a grid below its nominal voltage."""
 ROOM_S = 8.0
 """Before an outlet rises, the vehicle beside it has so long to come down."""
 
@@ -75,7 +77,8 @@ class Waking:
         if after is not None:
             self.timers[f"pulse/{outlet.evse.id}"] = now + after
 
+    @point("station.dc_output")
     def output_w(self: Station, outlet: Outlet, limit_a: float) -> float:  # type: ignore[misc]
         """DC output for a limit on the supply side: the grid's current is what a limit in amperes protects."""
-        watts = limit_a * 3 * self.spec.model.voltage_v
+        watts = limit_a * 3 * self.spec.model.voltage_v * HEADROOM
         return watts * at(self.spec.model.efficiency, watts / 1000.0 / (outlet.evse.max_kw or 1.0))

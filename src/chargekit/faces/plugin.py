@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -46,6 +46,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "chargekit(id): a conformance case")
+
+
+HARDWARE: Final = frozenset({"dc", "shared_modules", "shared_supply"})
 
 
 def _setting(config: pytest.Config) -> Setting:
@@ -103,7 +106,12 @@ def _subjects(info: Case, config: pytest.Config) -> list[str]:
     setting = _setting(config)
     names = [setting.bundle.site.id] if info.scope == "site" else [s.id for s in setting.bundle.site.stations]
     chosen = config.getoption("--chargekit-subject")
-    return [n for n in names if n in chosen] if chosen else names
+    if chosen:
+        return [n for n in names if n in chosen]
+    if info.scope == "site":
+        return names
+    # Hardware a station does not have is nothing it could fail or lack.
+    return [s.id for s in setting.bundle.site.stations if info.requires & HARDWARE <= s.model.capabilities]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
