@@ -1,7 +1,6 @@
 """Metering: what a station tells agrees with an independent meter, and a site does not rest on a meter that fails."""
 
-from chargekit.judge import Bench, Failed, Measured, case
-from chargekit.judge.bench import SiteUnder
+from chargekit.judge import Bench, Failed, Measured, NotApplicable, SiteUnder, Unclear, case
 
 SHARE_PERCENT = 3.0
 """Two meters of class 1 may differ by 2 %; one of the two readings is a moment older."""
@@ -11,6 +10,8 @@ SHARE_PERCENT = 3.0
 async def test_told_energy_is_the_energy_of_an_independent_meter(bench: Bench) -> None:
     """The transaction's energy, from its first to its last register, is what the meter beside the station counted."""
     charger = await bench.reach("EVConnected")
+    if charger.spec.evse(charger.evse).dc:
+        raise NotApplicable("the energy of a DC outlet is counted behind its losses, that of the meter beside it before them")
     await charger.meter.fresh()
     before = charger.meter.last()
     await charger.present()
@@ -88,6 +89,8 @@ async def test_a_silent_grid_meter_leads_to_the_safe_budget(bench: Bench) -> Non
 async def test_a_frozen_grid_meter_is_not_believed(bench: Bench) -> None:
     """A grid meter that shows less than the sessions draw is not believed: the stations are held to what needs no feedback."""
     site = bench.site()
+    if any(building.pv_kwp for building in bench.lab.site.buildings):
+        raise Unclear("with the sun on the circuit a grid meter may well show less than the vehicles draw")
     await _crowd(bench, site, 0, 1)
     await bench.sleep(60)
     await bench.hand("plant", "meter_fault", meter=site.meter(site.grid.name).id, fault="frozen")

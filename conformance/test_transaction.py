@@ -25,8 +25,12 @@ async def test_a_transaction_tells_start_readings_and_end(bench: Bench) -> None:
     standby_wh = charger.profile.standby_w * (bench.now - began + 430) / 3600
     metered = (await charger.meter.fresh()).energy_wh - before - standby_wh
     told = (transaction.ended_wh or 0.0) - transaction.began_wh
+    # A DC outlet's register is behind the converter: up to a third is lost on the way at part load.
+    lost = 0.35 if charger.spec.evse(charger.evse).dc else 0.0
     bench.measure(
-        Measured("energy told less energy metered", told - metered, "Wh", at_most=0.02 * metered + 5, at_least=-0.02 * metered - 5),
+        Measured(
+            "energy told less energy metered", told - metered, "Wh", at_most=0.02 * metered + 5, at_least=-(0.02 + lost) * metered - 5
+        ),
         [transaction.began_seq, transaction.ended_seq],
     )
 

@@ -41,6 +41,7 @@ class Group:
     max_a: float | None
     phases: int | None
     draw_a: float
+    peak_a: float
     source: Source
 
 
@@ -56,6 +57,13 @@ def draw_a(model: StationModel, max_a: float | None = None, phases: int | None =
         return min(output, model.shared_kw or output) * 1000.0 / at(model.efficiency, 1.0) / (3 * VOLTS)
     drawn = sum(min(e.max_a, max_a or e.max_a) * min(e.phases, phases or 3) / 3.0 for e in model.evses)
     return drawn if model.supply_a is None else min(drawn, model.supply_a)
+
+
+def peak_a(model: StationModel, max_a: float | None = None) -> float:
+    """What a station may draw on one phase: its feeder carries that, however few stations are on it."""
+    if any(e.dc for e in model.evses):
+        return draw_a(model)
+    return max(min(e.max_a, max_a or e.max_a) for e in model.evses)
 
 
 def expanded(node: Located, models: Mapping[str, StationModel], stations: int | None = None) -> Located:
@@ -116,7 +124,7 @@ def _groups(node: Located, models: Mapping[str, StationModel]) -> Iterator[Group
         phases = one.integer("phases") if one.has("phases") else None
         yield Group(
             name, one.number("share", "", least=0, most=1), model, versions, feeder,
-            one.number("diversity", "", 1.0, least=0.05, most=1), max_a, phases, draw_a(models[model], max_a, phases), one.source,
+            one.number("diversity", "", 1.0, least=0.05, most=1), max_a, phases, draw_a(models[model], max_a, phases), peak_a(models[model], max_a), one.source,
         )  # fmt: skip
     if not seen:
         raise BadInput(node.source, "at least one group of stations expected")
@@ -183,9 +191,9 @@ class _Maker:
             if panels:
                 amps[index * panels // feeders] += len(members) * group.draw_a * group.diversity
         for panel, sum_a in enumerate(amps):
-            self._circuit(f"{group.name}-p{panel + 1}", "grid", fuse_a(max(group.draw_a, sum_a)), group.source)
+            self._circuit(f"{group.name}-p{panel + 1}", "grid", fuse_a(max(group.peak_a, sum_a)), group.source)
         for name, panel, members in parts:
-            rating = fuse_a(max(group.draw_a, len(members) * group.draw_a * group.diversity, group.max_a or 0.0, 16.0))
+            rating = fuse_a(max(group.peak_a, len(members) * group.draw_a * group.diversity, 16.0))
             self._circuit(name, f"{group.name}-p{panel + 1}" if panels else "grid", rating, group.source)
             for number in members:
                 self._station(group, number, f"{group.name}-{number + 1:0{width}}", name)
