@@ -124,7 +124,8 @@ def _groups(node: Located, models: Mapping[str, StationModel]) -> Iterator[Group
         phases = one.integer("phases") if one.has("phases") else None
         yield Group(
             name, one.number("share", "", least=0, most=1), model, versions, feeder,
-            one.number("diversity", "", 1.0, least=0.05, most=1), max_a, phases, draw_a(models[model], max_a, phases), peak_a(models[model], max_a), one.source,
+            one.number("diversity", "", 1.0, least=0.05, most=1), max_a, phases, draw_a(models[model], max_a, phases),
+            peak_a(models[model], max_a), one.source,
         )  # fmt: skip
     if not seen:
         raise BadInput(node.source, "at least one group of stations expected")
