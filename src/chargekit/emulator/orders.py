@@ -48,7 +48,7 @@ class Orders:
             self.session.refuse(called.id, why.code, why.text[:200])
             return
         if isinstance(command, OtherCommand):
-            self.session.refuse(called.id, "NotSupported", f"{called.action} is not supported")
+            self.serve(called, now, out)
             return
         after: list[Effect] = []
         reply = self.carry_out(command, now, out, after)

@@ -12,9 +12,12 @@ from typing import Any, Protocol
 
 from chargekit.emulator.decisions import Decisions
 from chargekit.emulator.generation import GENERATIONS, KEYS
+from chargekit.emulator.offering import Offering
 from chargekit.emulator.orders import Orders
 from chargekit.emulator.outlet import Outlet, Transaction
 from chargekit.emulator.queue import MessageQueue, Queued
+from chargekit.emulator.services import JOBS, offered, remembered
+from chargekit.emulator.serving import Serving
 from chargekit.emulator.telling import Telling
 from chargekit.emulator.waking import Waking
 from chargekit.model.calendar import Calendar
@@ -58,7 +61,7 @@ class Tap(Protocol):
     def read(self, now: float) -> MeterSample: ...
 
 
-class Station(Orders, Telling, Waking, Decisions):
+class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
     """A charging station. `saved` is its non-volatile memory; `clock_offset_s` how far its clock is ahead of UTC until the
     CSMS sets it (never, with `keeps_clock`)."""
 
@@ -73,8 +76,9 @@ class Station(Orders, Telling, Waking, Decisions):
         self.boots = int(saved.get("boots", 0)) + 1
         self.generation = GENERATIONS[spec.ocpp]
         self.codec = codec(spec.ocpp)
-        self.session = Session("station", spec.ocpp, prefix=f"{self.boots:x}-", supported=self.codec.COMMANDS)
+        self.session = Session("station", spec.ocpp, prefix=f"{self.boots:x}-", supported=self.codec.COMMANDS | offered(spec.ocpp))
         self.keys = {**KEYS, **saved.get("keys", {})}
+        self.memory: dict[str, Any] = remembered(saved)
         self.cache: dict[str, str] = dict(saved.get("cache", {}))
         self.queue = MessageQueue(saved)
         self.txids: dict[str, str] = {k[3:]: v for k, v in saved.items() if k.startswith("id/")}
@@ -167,6 +171,8 @@ class Station(Orders, Telling, Waking, Decisions):
                 self._show(self.outlets[int(which)], now, out)
             case "retry":
                 self._next_message(now, out)
+            case "job":
+                JOBS[which](self, now, out)
             case _:
                 raise AssertionError(f"no timer is named {name!r}")
 
@@ -249,6 +255,8 @@ class Station(Orders, Telling, Waking, Decisions):
                     pass
 
     def _answered(self, one: Answered, now: float, out: list[Effect]) -> None:
+        if self.told_service(one.context, one.payload, now, out):
+            return
         try:
             answer = self.codec.read_answer(one.action, one.payload, self.calendar)
         except Unreadable:
@@ -269,6 +277,8 @@ class Station(Orders, Telling, Waking, Decisions):
                 pass
 
     def _failed(self, one: Refused | Unanswered, now: float, out: list[Effect]) -> None:
+        if self.told_service(one.context, None, now, out):
+            return
         lost = isinstance(one, Unanswered) and one.why == "lost"
         if one.context == "boot" and not lost:
             self.timers["boot"] = now + 30.0
@@ -436,50 +446,6 @@ class Station(Orders, Telling, Waking, Decisions):
             self._start(outlet, now, out)
         self._contactor(outlet, now, out)
         self._show(outlet, now, out)
-
-    # --- limits and offers --------------------------------------------------------------------------------------
-
-    def refresh(self, outlet: Outlet, now: float, out: list[Effect]) -> None:
-        """Resolve the limit again and aim the pilot at it; outlets on one supply make room for each other."""
-        self._resolve(outlet, now)
-        if self.spec.model.supply_a is not None and not outlet.evse.dc:
-            for other in self.outlets.values():
-                if other is not outlet:
-                    self._resolve(other, now)
-
-    def _resolve(self, outlet: Outlet, now: float) -> None:
-        number = outlet.evse.id
-        self.timers.pop(f"limit/{number}", None)
-        if outlet.tx is None:
-            return
-        force = self.limit_in_force(outlet, now)
-        if force.until != float("inf"):
-            self.timers[f"limit/{number}"] = max(force.until - self.offset, now + 0.001)
-        outlet.limit_a = min(force.limit_a, outlet.evse.max_a)
-        target = self.offered_a(outlet, min(outlet.limit_a, self.supply_a(outlet)), now)
-        aimed = outlet.aim[1] if outlet.aim else outlet.offer_a
-        if target != aimed:
-            outlet.aim = (now + self.latency_s(outlet) + self.room_s(outlet, target), target)
-            self.timers[f"aim/{number}"] = outlet.aim[0]
-
-    def _apply(self, outlet: Outlet, now: float, out: list[Effect]) -> None:
-        if outlet.aim is None or outlet.tx is None:
-            return
-        outlet.offer_a, outlet.aim = outlet.aim[1], None
-        self._await_vehicle(outlet, now)
-        self._contactor(outlet, now, out, force=True)
-        self._show(outlet, now, out)
-
-    def _contactor(self, outlet: Outlet, now: float, out: list[Effect], *, force: bool = False) -> None:
-        closed = self.may_close(outlet) and outlet.pilot.wants_energy
-        if force or closed != outlet.closed:
-            self._load(outlet, closed, outlet.offer_a, out)
-
-    def _load(self, outlet: Outlet, closed: bool, offer_a: float, out: list[Effect]) -> None:
-        outlet.closed, outlet.offer_a = closed, offer_a
-        share = outlet.evse.max_kw
-        watts = None if share is None else min(share * 1000.0, self.output_w(outlet, offer_a))
-        out.append(Load(outlet.evse.id, closed, offer_a, watts))
 
     def reboot(self, reason: str, now: float, out: list[Effect]) -> None:
         """Restart by command: transactions end, the link closes, then everything starts anew."""

@@ -1,0 +1,57 @@
+"""From limit to pilot: what a station resolves, aims at and offers on each outlet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chargekit.emulator.outlet import Outlet
+from chargekit.world.events import Effect, Load
+
+if TYPE_CHECKING:
+    from chargekit.emulator.station import Station
+
+
+class Offering:
+    """The limits and offers of a Station; mixed into it."""
+
+    def refresh(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """Resolve the limit again and aim the pilot at it; outlets on one supply make room for each other."""
+        self._resolve(outlet, now)
+        if self.spec.model.supply_a is not None and not outlet.evse.dc:
+            for other in self.outlets.values():
+                if other is not outlet:
+                    self._resolve(other, now)
+
+    def _resolve(self: Station, outlet: Outlet, now: float) -> None:  # type: ignore[misc]
+        number = outlet.evse.id
+        self.timers.pop(f"limit/{number}", None)
+        if outlet.tx is None:
+            return
+        force = self.limit_in_force(outlet, now)
+        if force.until != float("inf"):
+            self.timers[f"limit/{number}"] = max(force.until - self.offset, now + 0.001)
+        outlet.limit_a = min(force.limit_a, outlet.evse.max_a)
+        target = self.offered_a(outlet, min(outlet.limit_a, self.supply_a(outlet)), now)
+        aimed = outlet.aim[1] if outlet.aim else outlet.offer_a
+        if target != aimed:
+            outlet.aim = (now + self.latency_s(outlet) + self.room_s(outlet, target), target)
+            self.timers[f"aim/{number}"] = outlet.aim[0]
+
+    def _apply(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        if outlet.aim is None or outlet.tx is None:
+            return
+        outlet.offer_a, outlet.aim = outlet.aim[1], None
+        self._await_vehicle(outlet, now)
+        self._contactor(outlet, now, out, force=True)
+        self._show(outlet, now, out)
+
+    def _contactor(self: Station, outlet: Outlet, now: float, out: list[Effect], *, force: bool = False) -> None:  # type: ignore[misc]
+        closed = self.may_close(outlet) and outlet.pilot.wants_energy
+        if force or closed != outlet.closed:
+            self._load(outlet, closed, outlet.offer_a, out)
+
+    def _load(self: Station, outlet: Outlet, closed: bool, offer_a: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        outlet.closed, outlet.offer_a = closed, offer_a
+        share = outlet.evse.max_kw
+        watts = None if share is None else min(share * 1000.0, self.output_w(outlet, offer_a))
+        out.append(Load(outlet.evse.id, closed, offer_a, watts))

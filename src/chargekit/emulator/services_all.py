@@ -1,0 +1,17 @@
+"""Imports every module of services, so that they are registered; and the services too small for a module of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chargekit.emulator.services import Payload, Refusal, service
+from chargekit.world.events import Effect
+
+if TYPE_CHECKING:
+    from chargekit.emulator.station import Station
+
+
+@service("DataTransfer", "1.6", "2.0.1")
+def data_transfer(station: Station, payload: Payload, now: float, out: list[Effect]) -> Payload | Refusal:
+    """No vendor's extension is known here (1.6 section 5.6, P01.FR.03)."""
+    return {"status": "UnknownVendorId"}

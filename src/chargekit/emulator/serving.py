@@ -1,0 +1,57 @@
+"""How a station runs its services: asks, hears, keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chargekit.emulator import services_all  # noqa: F401  (registers them)
+from chargekit.emulator.services import HEARD, Payload, Refusal, find
+from chargekit.wire.messages import Other
+from chargekit.wire.session import Called
+from chargekit.world.events import Effect, Save
+
+if TYPE_CHECKING:
+    from chargekit.emulator.station import Station
+
+
+class Serving:
+    """The services of a Station; mixed into it."""
+
+    def serve(self: Station, called: Called, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """Answer an action that has a service; its effects follow the answer."""
+        handler = find(self.spec.ocpp, called.action)
+        if handler is None:
+            self.session.refuse(called.id, "NotSupported", f"{called.action} is not supported")
+            return
+        after: list[Effect] = []
+        found = handler(self, called.payload, now, after)
+        if isinstance(found, Refusal):
+            self.session.refuse(called.id, found.code, found.text[:200])
+        else:
+            self.session.answer(called.id, found)
+        self._flush(out)
+        out.extend(after)
+
+    def ask(self: Station, action: str, payload: Payload, now: float, hearer: str = "") -> bool:  # type: ignore[misc]
+        """Send a message outside the vocabulary; the service registered as `hearer` is told the answer. False: no link, nothing sent."""
+        if not (self.online and self.accepted):
+            return False
+        self.call(Other(action, payload), now, ("service", hearer))
+        return True
+
+    def told_service(self: Station, context: object, payload: Payload | None, now: float, out: list[Effect]) -> bool:  # type: ignore[misc]
+        """Whether an outcome was a service's; then its hearer was told."""
+        if not (isinstance(context, tuple) and context[0] == "service"):
+            return False
+        hearer = HEARD.get(context[1])
+        if hearer is not None:
+            hearer(self, payload, now, out)
+        return True
+
+    def keep(self: Station, name: str, value: Any, out: list[Effect]) -> None:  # type: ignore[misc]
+        """Keep plain data in non-volatile memory, found again as `station.memory[name]`; None forgets it."""
+        if value is None:
+            self.memory.pop(name, None)
+        else:
+            self.memory[name] = value
+        out.append(Save(f"m/{name}", value))
