@@ -34,7 +34,7 @@ async def test_a_station_cut_off_falls_to_the_sites_fallback(bench: Bench) -> No
     """A station that loses its link falls to the fallback of the rulebook within lease and settling time, on its meter."""
     site = bench.site()
     fallback_a, lease_s = site.rules.fallback_a.value, site.rules.lease_s.value
-    charger = await bench.reach("EnergyTransferStarted", charger=site.chargers[0], token="RES-1")
+    charger = await bench.reach("EnergyTransferStarted", charger=site.ac[0] if site.ac else None, token=site.first())
     await charger.meter.draws(at_least_a=fallback_a + 3, within_s=120)
     bench.check_bound(charger.meter.now_a(), fallback_a, "a fallback")
     await charger.cut_link()

@@ -1,10 +1,8 @@
 """What only some hardware has: DC outlets, and outlets that share modules or a supply. Stations without it are not asked."""
 
 from chargekit.judge import Bench, Measured, case
-from chargekit.judge.bench import Charger
+from chargekit.judge.bench import DC_VEHICLE, Charger
 from chargekit.model.vehicle import at
-
-DC_VEHICLE = "hyundai-ioniq-5-2021"
 
 
 async def _both(bench: Bench, vehicle: str) -> tuple[Charger, Charger]:

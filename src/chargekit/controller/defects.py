@@ -82,8 +82,8 @@ class BelievesAnything(Defect, Operator):
     seen = "takes a grid meter at its word that shows less than the sessions draw"
     area, point, part = "metering", "controller.plausible", "controller"
 
-    def plausible(self, shown: PhaseAmps, ours: PhaseAmps) -> bool:
-        super().plausible(shown, ours)
+    def plausible(self, circuit: str, shown: PhaseAmps, ours: PhaseAmps, uncounted_wh: float) -> bool:
+        super().plausible(circuit, shown, ours, uncounted_wh)
         return True
 
 

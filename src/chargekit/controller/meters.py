@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from chargekit.controller.peer import Peer
 from chargekit.model.limit import NO_AMPS, PhaseAmps, add
+from chargekit.model.metering import MeterSample
 from chargekit.model.site import MeterPoint, Site
 from chargekit.wire.modbus import Block
 from chargekit.wire.registers import register_map
@@ -20,7 +21,7 @@ DOUBTS = 6
 class CircuitMeters:
     """The meters at circuits. `base`: A by phase at each circuit beside our sessions, in whole amperes."""
 
-    def __init__(self, site: Site, peers: Mapping[str, Peer], plausible: Callable[[PhaseAmps, PhaseAmps], bool]) -> None:
+    def __init__(self, site: Site, peers: Mapping[str, Peer], plausible: Callable[[str, PhaseAmps, PhaseAmps, float], bool]) -> None:
         self.site, self.peers, self._plausible = site, peers, plausible
         self.doubted: dict[str, int] = {}
         self.points = {m.id: m for m in site.meters if m.circuit is not None}
@@ -30,6 +31,7 @@ class CircuitMeters:
         self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
         self._seen_at: dict[str, float] = {}
         self._last: dict[str, list[PhaseAmps]] = {}
+        self._counted: dict[str, tuple[float, float, float]] = {}
 
     def polls(self) -> Iterator[Poll]:
         """Ask every meter anew; what is still out from the last time counts no more."""
@@ -58,10 +60,21 @@ class CircuitMeters:
             return
         ours = self._ours(meter.circuit)
         # A few readings in a row: what the stations tell is older than what the meter shows.
-        self.doubted[meter.id] = 0 if self._plausible(sample.current_a, ours) else self.doubted.get(meter.id, 0) + 1
+        believed = self._plausible(meter.circuit, sample.current_a, ours, self._uncounted_wh(meter.id, sample))
+        self.doubted[meter.id] = 0 if believed else self.doubted.get(meter.id, 0) + 1
         if self.doubted[meter.id] < DOUBTS:
             self._seen_at[meter.id] = now
         self._take(meter.circuit, sample.current_a, ours)
+
+    def _uncounted_wh(self, meter: str, sample: MeterSample) -> float:
+        """The energy a meter has shown as power since its import register moved last."""
+        register, at, missing = self._counted.get(meter, (math.nan, sample.t, 0.0))
+        if sample.energy_wh != register:
+            missing = 0.0
+        else:
+            missing += max(0.0, sample.power_w) * (sample.t - at) / 3600.0
+        self._counted[meter] = (sample.energy_wh, sample.t, missing)
+        return missing
 
     def _ours(self, circuit: str) -> PhaseAmps:
         """What the sessions below a circuit draw, by what their stations told last."""

@@ -38,6 +38,8 @@ from chargekit.world.events import Effect, Hand, Note, Words
 
 BACKDATE_S = 2.0
 SKEW_S = 3.0
+UNCOUNTED_WH = 250.0
+"""Energy after which a register that stands still is not believed: the coarsest count 100 Wh."""
 EVERY_S = 15.0
 LEARN_S = 60.0
 RAISE_A = 1.0
@@ -62,7 +64,9 @@ class Operator:
             for n, k in p.evses.items()
         }
         self.reserves = Reserves(site.circuits, self.places.values())
-        self.feeds_in = any(b.pv_kwp > 0.0 for b in site.buildings)
+        self.sun_a = {
+            name: sum(b.pv_kwp for b in site.buildings if name in paths[b.circuit]) * 1000.0 / 3.0 / 230.0 for name in site.circuits
+        }
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
@@ -288,19 +292,16 @@ class Operator:
         limits = [*self.rules.limits, *self.caps.values()]
         for meter in self.meters.stale(now, max(self.rules.meter_stale_s.value, 2.5 * self.every_s)):
             assert meter.circuit is not None
-            safe = self.rules.fallback_a.value * len(self.site.below(meter.circuit))
+            safe = self.rules.fallback_a.value * sum(len(s.model.evses) for s in self.site.below(meter.circuit))
             limits.append(Limit(meter.circuit, safe, rule=f"{meter.id} is silent or not believed"))
         return limits
 
     @point("controller.plausible")
-    def plausible(self, shown: PhaseAmps, ours: PhaseAmps) -> bool:
-        """A circuit carries at least what its sessions draw, give or take the meters' classes and the age of what was told.
-
-        Sun on the circuit may carry a part of them: then this can't be said.
-        """
-        if self.feeds_in:
-            return True
-        return all(s >= o * 0.85 - 3.0 for s, o in zip(shown, ours, strict=True))
+    def plausible(self, circuit: str, shown: PhaseAmps, ours: PhaseAmps, uncounted_wh: float) -> bool:
+        """Whether a meter can be believed: its circuit carries at least what the sessions draw, less what the sun may give, give or take
+        the meters' classes and the age of what was told; and its register counts the power it shows."""
+        sun = self.sun_a[circuit]
+        return uncounted_wh < UNCOUNTED_WH and all(s >= o * 0.85 - 3.0 - sun for s, o in zip(shown, ours, strict=True))
 
     def _tight(self, now: float) -> list[Limit]:
         """The limits less the margin kept at every level for what no session explains, standby among it."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chargekit.judge.verdict import Failed, Measured, NotApplicable, Unclear, Verdict
 from chargekit.judge.witnessed import Reading, StationSeen, TxSeen, Witnessed
 from chargekit.lab.assemble import CSMS, PLANT, Lab
-from chargekit.model.site import ChargingStation, Circuit, MeterPoint, StationModel
+from chargekit.model.site import ChargingStation, MeterPoint, StationModel
+
+if TYPE_CHECKING:
+    from chargekit.judge.premises import SiteUnder
 
 PILOT_TOLERANCE_A = 0.3
 """Pilot duty tolerance, in amperes (IEC 61851-1)."""
 FLOWS_A = 1.0
 VEHICLE = "compact-3ph"
+DC_VEHICLE = "hyundai-ioniq-5-2021"
 TOKEN = "RES-1"
 REPLY_S = 20.0
 
@@ -132,6 +136,19 @@ class Charger:
         self.token = TOKEN
 
     @property
+    def dc(self) -> bool:
+        return self.spec.evse(self.evse).dc
+
+    @property
+    def phases(self) -> int:
+        return self.spec.evse(self.evse).phases
+
+    @property
+    def max_a(self) -> float:
+        """The most its outlet may draw, A per phase."""
+        return min(self.spec.evse(self.evse).max_a, self.spec.max_a)
+
+    @property
     def profile(self) -> StationModel:
         """The device profile: declared capabilities and tolerances."""
         return self.spec.model
@@ -232,32 +249,6 @@ class Charger:
         await self.expect(lambda: self.seen.running(self.evse) is not None and self.transaction.tx is not None, 30.0, "its id")  # type: ignore[union-attr]
 
 
-class SiteUnder:
-    """A whole site under judgement: its chargers, circuits, meters, and the levers of whoever leads it."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.chargers = [Charger(bench, name) for name in bench.lab.stations]
-        self.grid: Circuit = bench.lab.site.root
-
-    def meter(self, circuit: str) -> Instrument:
-        point = next((m for m in self.bench.lab.meters if m.circuit == circuit), None)
-        return Instrument(self.bench, point, circuit)
-
-    async def lever(self, verb: str, **args: Any) -> None:
-        """Pull a policy lever; NotApplicable where the controller has none."""
-        if verb not in self.bench.lab.rig.can:
-            raise NotApplicable(f"the controller under test has no lever {verb!r} (a policy adapter would bring it)")
-        await self.bench.hand(CSMS, verb, **args)
-
-    async def set_cap(self, limit_a: float, circuit: str | None = None) -> None:
-        await self.lever("set_cap", circuit=circuit or self.grid.name, limit_a=limit_a)
-
-    @property
-    def rules(self) -> Any:
-        return self.bench.lab.bundle.rulebook
-
-
 class Bench:
     """Everything a case may touch. `measure` collects typed figures; the verdict follows from them and from what is raised."""
 
@@ -320,4 +311,6 @@ class Bench:
         await self.hand(CSMS, "authorise", token=token, status=status)
 
     def site(self) -> SiteUnder:
+        from chargekit.judge.premises import SiteUnder
+
         return SiteUnder(self)
