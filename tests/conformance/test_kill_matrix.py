@@ -41,7 +41,7 @@ KILLS = {
     "welded-contactor": ("CK-ALW-004", "ac-01", "nobody was authorised"),
     "cap-ten-percent-over": ("CK-CAP-101", SITE, "grid"),
     "ignores-circuit-limits": ("CK-CAP-103", SITE, "grid"),
-    "gives-nothing": ("CK-CAP-102", SITE, "share of the import limit that is used"),
+    "gives-nothing": ("CK-CAP-102", SITE, "share of the limit of grid that is used"),
     "first-come-first-served": ("CK-PRI-101", SITE, "share of its drawable energy"),
     "override-never-ends": ("CK-OVR-101", SITE, "did not fall below"),
     "dc-forgets-losses": ("CK-DC-001", "rapid-01", "did not fall below"),
@@ -49,8 +49,8 @@ KILLS = {
     "outlets-oversell-supply": ("CK-SHR-002", "visitor-01", "on a limit of 32 A"),
     "tells-five-percent-less": ("CK-MTR-001", "ac-01", "told energy against the independent meter"),
     "tells-one-phase-thrice": ("CK-MTR-002", "ac-11", "told current of L2 against the meter"),
-    "trusts-a-silent-meter": ("CK-MTR-101", SITE, "while the grid meter is silent"),
-    "believes-an-implausible-meter": ("CK-MTR-102", SITE, "while the grid meter is frozen"),
+    "trusts-a-silent-meter": ("CK-MTR-101", SITE, "while the meter of grid is silent"),
+    "believes-an-implausible-meter": ("CK-MTR-102", SITE, "while the meter of grid is frozen"),
     "lease-without-fallback": ("CK-FBK-101", SITE, "did not fall below"),
 }
 """Defect: the case or check that must catch it, on which subject, and what its reason says."""

@@ -90,7 +90,9 @@ class CircuitMeters:
         one, two, three = (max(0.0, s - o) for s, o in zip(shown, ours, strict=True))
         last = self._last.setdefault(circuit, [])
         last.append((one, two, three))
-        del last[:-BASE_READINGS]
+        # Over the rating, the newest reading counts at once: better to take a ramp for base load than to wait.
+        over = max(shown) > self.site.circuits[circuit].rating_a
+        del last[: -1 if over else -BASE_READINGS]
         self._hold(circuit, last)
 
     def _hold(self, circuit: str, readings: list[PhaseAmps]) -> None:

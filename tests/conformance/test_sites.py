@@ -1,0 +1,43 @@
+"""The site cases on every bundled site: our own controller passes them, and each still fails on the defect it is there for."""
+
+from functools import cache
+
+import pytest
+
+from chargekit.judge.catalogue import known_case, known_cases
+from chargekit.judge.trial import Setting, run_trial
+from chargekit.judge.verdict import Verdict
+from chargekit.lab.sitefile import load_site
+
+SITES = ("depot", "workplace", "destination", "multifamily", "campus")
+CASES = [c.id for c in known_cases() if c.scope == "site"]
+KILLERS = {
+    "CK-CAP-101": "cap-ten-percent-over",
+    "CK-CAP-102": "gives-nothing",
+    "CK-CAP-103": "ignores-circuit-limits",
+    "CK-PRI-101": "first-come-first-served",
+    "CK-OVR-101": "override-never-ends",
+    "CK-MTR-101": "trusts-a-silent-meter",
+    "CK-MTR-102": "believes-an-implausible-meter",
+    "CK-FBK-101": "lease-without-fallback",
+}
+
+
+@cache
+def bundle(site):
+    return load_site(site, stations=12)
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("case", CASES)
+def test_a_good_controller_passes_on_every_site(site, case):
+    found = run_trial(Setting(bundle(site)), known_case(case), bundle(site).site.id)
+    assert found.verdict is Verdict.PASS, found.reasons
+    assert found.result.measured
+
+
+@pytest.mark.parametrize("case", sorted(KILLERS))
+def test_a_case_still_fails_on_its_defect_away_from_the_default_site(case):
+    site = SITES[sorted(KILLERS).index(case) % len(SITES)]
+    found = run_trial(Setting(bundle(site), defects=(KILLERS[case],)), known_case(case), bundle(site).site.id)
+    assert found.result.verdict is Verdict.FAIL, found.reasons
