@@ -4,6 +4,9 @@ from chargekit.judge import Bench, Measured, case
 from chargekit.judge.bench import DC_VEHICLE, Charger
 from chargekit.model.vehicle import at
 
+STARTS_PERCENT, ENDS_PERCENT = 84.0, 94.0
+"""Where the vehicle's request falls steadily, from a third of its peak to a sixth."""
+
 
 async def _both(bench: Bench, vehicle: str) -> tuple[Charger, Charger]:
     """A vehicle charging on each of the first two outlets."""
@@ -26,6 +29,32 @@ async def test_a_limit_on_a_dc_outlet_shows_at_its_supply(bench: Bench) -> None:
     await charger.set_limit(amps=40)
     await charger.meter.settles(at_most_a=40, within=charger.profile.settle_s)
     await charger.meter.holds(at_most_a=40, for_s=60, at_least_a=32)
+
+
+@case("CK-DC-002", requires={"dc"}, covers={"DC", "IEC 61851-23", "power over state of charge"}, area="dc", limit_s=3600)
+async def test_a_dc_outlet_follows_the_vehicles_request(bench: Bench) -> None:
+    """Towards the end of its charge a vehicle asks for less and less: the outlet gives no more than that, and nearly all of it."""
+    vehicle = bench.lab.site.vehicles[DC_VEHICLE]
+    charger = await bench.reach("EnergyTransferStarted", vehicle=DC_VEHICLE, soc_percent=STARTS_PERCENT)
+    outlet, model = charger.spec.evse(charger.evse), charger.profile
+    most_w = (outlet.max_kw or 0.0) * 1000.0
+    stored_wh, before = vehicle.capacity_wh * STARTS_PERCENT / 100, await charger.meter.fresh()
+    began = bench.now
+    while stored_wh < vehicle.capacity_wh * ENDS_PERCENT / 100 and bench.now - began < 1800:
+        await bench.sleep(20)
+        reading = await charger.meter.fresh()
+        drawn_w = max(0.0, reading.power_w - model.standby_w)
+        given_w = drawn_w * at(model.efficiency, drawn_w / most_w)
+        taken_wh = reading.energy_wh - before.energy_wh - model.standby_w * (reading.t - before.t) / 3600
+        stored_wh += taken_wh * at(model.efficiency, drawn_w / most_w) * vehicle.stored_share(given_w)
+        before = reading
+        if bench.now - began < 60:
+            continue
+        asked_w = min(at(vehicle.dc_curve, stored_wh / vehicle.capacity_wh * 100) * 1000, most_w)
+        share = given_w / asked_w * 100
+        bench.measure(Measured("power against what the vehicle asks for", share, "%", at_most=108, at_least=85), [reading.seq])
+    soc = stored_wh / vehicle.capacity_wh * 100
+    bench.measure(Measured("state of charge reached, by the meter", soc, "%", at_least=ENDS_PERCENT), [before.seq])
 
 
 @case("CK-SHR-001", requires={"dc", "shared_modules"}, covers={"shared power modules"}, area="dc", limit_s=3600)

@@ -45,6 +45,7 @@ KILLS = {
     "first-come-first-served": ("CK-PRI-101", SITE, "share of its drawable energy"),
     "override-never-ends": ("CK-OVR-101", SITE, "did not fall below"),
     "dc-forgets-losses": ("CK-DC-001", "rapid-01", "did not fall below"),
+    "dc-holds-its-power": ("CK-DC-002", "rapid-01", "power against what the vehicle asks for"),
     "modules-oversold": ("CK-SHR-001", "rapid-01", "power against what the shared modules put out"),
     "outlets-oversell-supply": ("CK-SHR-002", "visitor-01", "on a limit of 32 A"),
     "tells-five-percent-less": ("CK-MTR-001", "ac-01", "told energy against the independent meter"),
@@ -60,6 +61,8 @@ ALSO = {
     "CK-TX-001": ("no-meter-values", "ac-01"),
     "CK-PRI-102": ("first-come-first-served", SITE),
     "CK-ALW-005": ("ignores-circuit-limits", SITE),
+    "CK-MTR-103": ("believes-an-implausible-meter", SITE),
+    "CK-MTR-104": ("believes-an-implausible-meter", SITE),
 }
 """Cases that share their killer with another."""
 

@@ -1,8 +1,8 @@
 """Register maps against golden vectors, worked out by hand from the vendors' documents: no word below comes from our own map.
 
-Eastron's protocol document gives 230.2 V as 43 66 33 33; IEEE 754 and two's complement do the rest. Carlo Gavazzi's documents give INT32
-with the least significant word first, V x 10, A x 1000, W x 10, kWh x 10; Schneider's DOCA0005EN float32 in kW and INT64 in Wh at
-register numbers less one; SunSpec's models 203 and 213 their own offsets, `SunS` and 0xFFFF at the end. Addresses of Carlo Gavazzi and
+Eastron's protocol document gives float32 (IEEE 754), the high word first; 230.2 V is 0x43663333 to the nearest. Carlo Gavazzi's documents
+give INT32 with the least significant word first, V x 10, A x 1000, W x 10, kWh x 10; Schneider's DOCA0005EN float32 in kW and INT64 in Wh
+at register numbers less one; SunSpec's models 203 and 213 their own offsets, `SunS` and 0xFFFF at the end. Addresses of Carlo Gavazzi and
 Schneider are those of public readers in the field (mbmd, evcc), checked against the excerpts of the vendors' documents we could see.
 """
 

@@ -15,7 +15,9 @@ from chargekit.world.events import Poll, Words
 
 BASE_READINGS = 3
 DOUBTS = 6
-"""So many implausible readings in a row and a meter is not believed any more."""
+"""So many implausible readings in a row and a meter is not believed any more; as many proofs in a row and it is again."""
+PROOF_A = 6.0
+"""What the sessions must draw at least for a reading to prove anything."""
 
 
 class CircuitMeters:
@@ -31,6 +33,7 @@ class CircuitMeters:
         self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
         self._seen_at: dict[str, float] = {}
         self._last: dict[str, list[PhaseAmps]] = {}
+        self._proofs: dict[str, int] = {}
         self._counted: dict[str, tuple[float, float, float]] = {}
 
     def polls(self) -> Iterator[Poll]:
@@ -61,10 +64,21 @@ class CircuitMeters:
         ours = self._ours(meter.circuit)
         # A few readings in a row: what the stations tell is older than what the meter shows.
         believed = self._plausible(meter.circuit, sample.current_a, ours, self._uncounted_wh(meter.id, sample))
-        self.doubted[meter.id] = 0 if believed else self.doubted.get(meter.id, 0) + 1
+        if believed and self.doubted.get(meter.id, 0) >= DOUBTS:
+            believed = self._proven(meter.id, sample.current_a, ours)
+        self.doubted[meter.id] = 0 if believed else min(DOUBTS, self.doubted.get(meter.id, 0) + 1)
         if self.doubted[meter.id] < DOUBTS:
             self._seen_at[meter.id] = now
         self._take(meter.circuit, sample.current_a, ours)
+
+    def _proven(self, meter: str, shown: PhaseAmps, ours: PhaseAmps) -> bool:
+        """Whether a meter once doubted has shown, often enough, all that the sessions draw: what the sun may explain is no proof."""
+        shows = max(ours) >= PROOF_A and all(s >= o * 0.9 - 1.0 for s, o in zip(shown, ours, strict=True))
+        self._proofs[meter] = self._proofs.get(meter, 0) + 1 if shows else 0
+        if self._proofs[meter] < DOUBTS:
+            return False
+        self._proofs[meter] = 0
+        return True
 
     def _uncounted_wh(self, meter: str, sample: MeterSample) -> float:
         """The energy a meter has shown as power since its import register moved last."""

@@ -139,7 +139,7 @@ class Plant(Reading):
         car.phases_seen, car.paused_since = min(bay.evse.phases, bay.supply), now
         bay.car = car
         bay.volts = self._bay_volts(bay)
-        car.shape(bay.evse, bay.volts, bay.phases)
+        self.request(bay)
         self._rest(car, now)
         self._turn(key, ControlPilot.B, now, effects)
         self._aim(key, now, effects)
@@ -413,7 +413,13 @@ class Plant(Reading):
     def _reshape(self, bay: Bay, now: float, *, volts: float | None = None) -> None:
         bay.anchor(now)
         bay.volts = volts if volts is not None else self._bay_volts(bay)
-        if bay.car is not None and (volts is None or not bay.evse.dc):
+        if volts is None or not bay.evse.dc:
+            self.request(bay)
+
+    @point("plant.request")
+    def request(self, bay: Bay) -> None:
+        """Work out what the vehicle asks this outlet for over its state of charge."""
+        if bay.car is not None:
             bay.car.shape(bay.evse, bay.volts, bay.phases)
 
     def _bay_volts(self, bay: Bay) -> float:

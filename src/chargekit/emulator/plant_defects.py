@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chargekit.emulator.battery import segments
 from chargekit.emulator.bay import Bay
 from chargekit.emulator.plant import Plant
 from chargekit.model.points import Defect
@@ -49,4 +50,18 @@ class ModulesOversold(Defect, Plant):
         return float("inf")
 
 
-PLANT_DEFECTS: tuple[type[Defect], ...] = (WeldedContactor, CarIgnoresPilot, RegisterResets, ModulesOversold)
+class HoldsItsPower(Defect, Plant):
+    name = "dc-holds-its-power"
+    seen = "a DC outlet goes on at full power when the vehicle asks for less towards the end of its charge"
+    area, point, part = "dc", "plant.request", "plant"
+
+    def request(self, bay: Bay) -> None:
+        super().request(bay)
+        car = bay.car
+        if car is None or not bay.evse.dc:
+            return
+        most_w = car.vehicle.dc_max_kw * 1000.0
+        car.curve = segments(car.vehicle.capacity_wh, ((0.0, most_w), (100.0, most_w)), car.share(bay.evse, bay.volts, bay.phases))
+
+
+PLANT_DEFECTS: tuple[type[Defect], ...] = (WeldedContactor, CarIgnoresPilot, RegisterResets, ModulesOversold, HoldsItsPower)

@@ -12,7 +12,7 @@ from chargekit.faces.plain import markup
 WIDTH: Final = 860
 LEFT: Final = 56
 RIGHT: Final = 16
-TOP: Final = 14
+TOP: Final = 26
 POINTS: Final = 600
 """At most this many points of a series are drawn; extremes are kept."""
 
@@ -125,7 +125,7 @@ def chart(title: str, unit: str, series: Sequence[Series], marks: Sequence[Mark]
         at = y(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:g}</text>')
-    parts.append(f'<text x="{LEFT - 44}" y="{TOP + 2}" class="unit">{markup(unit)}</text>')
+    parts.append(f'<text x="{LEFT - 44}" y="{TOP - 14}" class="unit">{markup(unit)}</text>')
     for t in _time_ticks(t0, t1):
         parts.append(f'<line class="tick" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{bottom}" y2="{bottom + 4}"/>')
         parts.append(f'<text x="{x(t):.1f}" y="{bottom + 17}" text-anchor="middle">{day_clock(t) if days else clock(t)}</text>')

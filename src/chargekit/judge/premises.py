@@ -27,6 +27,7 @@ BIG_A: Final = 32.0
 REACTION_S: Final = 30.0
 """How soon after a change of the building's load a circuit has to be within its cap again."""
 LENGTHS: Final = 20
+NOMINAL_V: Final = 230.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,11 @@ class SiteUnder:
         """Whether something beside the chargers hangs on the circuit, so that its load moves by itself."""
         site = self.bench.lab.site
         return any(any(c.name == circuit for c in site.path(b.circuit)) for b in site.buildings)
+
+    def sun_a(self, circuit: str) -> float:
+        """What the solar panels below a circuit may give, A per phase."""
+        site = self.bench.lab.site
+        return sum(b.pv_kwp for b in site.buildings if any(c.name == circuit for c in site.path(b.circuit))) * 1000.0 / (3.0 * NOMINAL_V)
 
     def limit_a(self, circuit: str) -> float:
         """The lowest limit the rulebook sets on a circuit."""
