@@ -7,6 +7,7 @@ import sys
 import time
 
 from tests.emulator.kit import AC, DC, Kit
+from tests.perf import calls
 from tests.perf.fleet import charge_everybody, fleet_of
 
 from chargekit.lab.sitefile import catalogue_vehicles
@@ -89,6 +90,7 @@ def validator() -> None:
 def main() -> None:
     hours = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     validator()
+    calls.report()
     speeds = [vehicles(count, 8.0) for count in (10, 100, 1000, 10_000)]
     print(f"vehicle-hours a second, 10,000 vehicles against 10: {speeds[3] / speeds[0]:.2f} (1.00 is linear)")
     rates = [fleet(count, hours) for count in (10, 100, 1000)]
