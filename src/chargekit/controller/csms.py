@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 from chargekit.controller.peer import EvseKnown, Peer
 from chargekit.model.calendar import Calendar
-from chargekit.model.profile import ChargingProfile
+from chargekit.model.profile import ChargingProfile, Purpose
 from chargekit.model.schedule import profile_of
 from chargekit.model.session import Session as ChargingSession
 from chargekit.model.site import Site
@@ -27,6 +27,7 @@ from chargekit.wire.messages import (
     BootAnswer,
     Booted,
     ChargingStateChanged,
+    ClearProfile,
     Command,
     CommandReply,
     CompositeReply,
@@ -380,6 +381,8 @@ def command_of(data: Mapping[str, Any], peer: Peer) -> Command | None:
         fields["profile"] = _profile(fields["profile"], tx if kind is SetProfile else None)
         if fields["profile"] is None:
             return None
+    if kind is ClearProfile and fields.get("purpose") is not None:
+        fields["purpose"] = Purpose(fields["purpose"])
     if kind is RemoteStart:
         fields.setdefault("remote_start_id", 1)
     return kind(**fields)  # type: ignore[no-any-return]

@@ -220,6 +220,12 @@ class Charger:
         if reply["status"] != "Accepted":
             raise Failed(f"{self.name} answered {reply['status']} to a {purpose} it should accept", [self.bench.seen.last_seq])
 
+    async def clear(self, **which: Any) -> None:
+        """Clear profiles by `id`, or by `evse`, `purpose` and `stack_level`. Failed unless it is accepted."""
+        reply = await self.ask("ClearProfile", **which)
+        if reply["status"] != "Accepted":
+            raise Failed(f"{self.name} answered {reply['status']} to clearing a profile it has", [self.bench.seen.last_seq])
+
     async def set_limit(self, amps: float) -> None:
         """Limit the running transaction, from now on."""
         await self.set_profile(periods=[(0.0, amps)])
