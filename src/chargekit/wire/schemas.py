@@ -17,7 +17,7 @@ import orjson
 Kind = Literal["req", "conf"]
 Code = Literal["formation", "property", "occurrence", "type"]
 
-_FOLDERS: Final = {"1.6": "v16", "2.0.1": "v201"}
+_FOLDERS: Final = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 _CODES: Final[dict[str, Code]] = {
     "required": "occurrence",
     "minItems": "occurrence",
@@ -52,13 +52,28 @@ def _folder(version: str) -> Traversable:
 
 
 def _file(version: str, action: str, kind: Kind) -> str:
+    if action in sends(version):
+        return f"{action}.json"
     asked = "" if version == "1.6" else "Request"
     return f"{action}{asked if kind == 'req' else 'Response'}.json"
 
 
 @cache
 def actions(version: str) -> frozenset[str]:
-    """Every action of a version ("1.6", "2.0.1"). ValueError for another version."""
+    """Every action of a version ("1.6", "2.0.1", "2.1"). ValueError for another version."""
+    return _answered(version) | sends(version)
+
+
+@cache
+def sends(version: str) -> frozenset[str]:
+    """The actions that go as SEND (2.1, P4 §4.2.4): a request without a response. None before 2.1."""
+    if version == "1.6":
+        return frozenset()
+    names = [entry.name for entry in _folder(version).iterdir() if entry.name.endswith(".json")]
+    return frozenset(name.removesuffix(".json") for name in names if not name.endswith(("Request.json", "Response.json")))
+
+
+def _answered(version: str) -> frozenset[str]:
     names = [entry.name for entry in _folder(version).iterdir() if entry.name.endswith("Response.json")]
     return frozenset(name.removesuffix("Response.json") for name in names)
 
@@ -66,6 +81,8 @@ def actions(version: str) -> frozenset[str]:
 def _schema(version: str, action: str, kind: Kind) -> dict[str, Any]:
     if action not in actions(version):
         raise ValueError(f"OCPP {version} has no action {action!r}")
+    if kind == "conf" and action in sends(version):
+        return {"not": {}}  # whatever answers it is wrong
     found: dict[str, Any] = orjson.loads((_folder(version) / _file(version, action, kind)).read_text("utf-8-sig"))
     return found
 
