@@ -78,7 +78,8 @@ def _answered(version: str) -> frozenset[str]:
     return frozenset(name.removesuffix("Response.json") for name in names)
 
 
-def _schema(version: str, action: str, kind: Kind) -> dict[str, Any]:
+def schema(version: str, action: str, kind: Kind) -> dict[str, Any]:
+    """The JSON schema of a message, read anew. ValueError for an unknown version or action."""
     if action not in actions(version):
         raise ValueError(f"OCPP {version} has no action {action!r}")
     if kind == "conf" and action in sends(version):
@@ -89,19 +90,19 @@ def _schema(version: str, action: str, kind: Kind) -> dict[str, Any]:
 
 @cache
 def _validator(version: str, action: str, kind: Kind) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(_schema(version, action, kind), validate_formats=True)
+    return jsonschema_rs.validator_for(schema(version, action, kind), validate_formats=True)
 
 
 @cache
 def words(version: str, action: str, kind: Kind, field: str) -> frozenset[str]:
     """The words allowed for the field of that name, wherever it stands in the message. KeyError if there is none."""
-    schema = _schema(version, action, kind)
-    waiting: list[Any] = [schema]
+    whole = schema(version, action, kind)
+    waiting: list[Any] = [whole]
     while waiting:
         node = waiting.pop()
         waiting += [child for child in node.values() if isinstance(child, dict)]
         found = node.get("properties", {}).get(field, {})
-        found = schema["definitions"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
+        found = whole["definitions"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
         if "enum" in found:
             return frozenset(found["enum"])
     raise KeyError(f"{action}.{kind} of OCPP {version} has no list of words for {field}")
