@@ -31,7 +31,7 @@ NOT_WRITTEN = re.compile(
     | a\ metered\ figure\ of\ nan                      # a start or end without its register
     | 1\.6\ has\ no\ status\ Occupied                  # Reserved
     | run\ time\ \S+\ has\ no\ date                    # beyond the years 1 to 9999
-    | transaction\ ''\ is\ not\ 1\ to\ 36               # named by nothing
+    | transaction\ ''\ is\ not\ 1\ to\ 36              # named by nothing
     """,
     re.VERBOSE,
 )
