@@ -1,6 +1,7 @@
 """One station per OCPP version on one site, led by the reference controller: each boots, authorises, charges, obeys and stops."""
 
 import asyncio
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,17 @@ from typing import Any
 import orjson
 import pytest
 
+from chargekit.emulator.station import Station
 from chargekit.judge.checks import About, correlation, judge_records, schema
 from chargekit.judge.verdict import Verdict
 from chargekit.lab.assemble import PLANT, Lab, Plan, build
 from chargekit.lab.sitefile import load_site
 from chargekit.lab.tap import WireTap
 from chargekit.model.calendar import Calendar
+from chargekit.model.metering import MeterSample
 from chargekit.model.site import Site
 from chargekit.wire import VERSIONS
+from chargekit.world.events import Event, Frame, Opened, Send, Wake
 from chargekit.world.history import History
 
 SITE = """site: generations
@@ -180,3 +184,29 @@ def test_what_21_adds_is_recorded_and_judged():
 def test_what_breaks_the_rules_of_21_is_found(frame: list[object], says: str):
     _, (broken,) = judged("2.1", ("up", frame))
     assert broken.startswith(says)
+
+
+class Still:
+    """A station's meter with nothing connected."""
+
+    def read(self, now: float) -> MeterSample:
+        return MeterSample(now, (0.0, 0.0, 0.0), (230.0, 230.0, 230.0), 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("version", "says"), [("1.6", []), ("2.0.1", []), ("2.1", [5, "1-1", "OccurrenceConstraintViolation"])])
+def test_a_station_that_cannot_use_an_answer_says_so_in_21_and_boots_again(bundle, version: str, says: list[object]):
+    """P4 §4.2.3; what the answer meant stays unknown, so the boot is told once more."""
+    spec = bundle.site.station(f"s-{version}")
+    station = Station(spec, {1: Still()}, bundle.site.calendar, random.Random(1), {})
+
+    def sent(event: Event, now: float) -> list[list[object]]:
+        return [orjson.loads(effect.text) for effect in station.on(event, now) if isinstance(effect, Send)]
+
+    sent(Wake(), 0.0)
+    sent(Wake(), 60.0)
+    (boot,) = sent(Opened("csms", version), 61.0)
+    assert boot[:3] == [2, "1-1", "BootNotification"]
+    back = sent(Frame("csms", '[3,"1-1",{"status":"Accepted"}]'), 62.0)
+    assert [frame[:3] for frame in back] == ([says] if says else [])
+    assert not station.accepted
+    assert [frame[:3] for frame in sent(Wake(), 93.0)] == [[2, "1-2", "BootNotification"]]
