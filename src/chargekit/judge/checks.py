@@ -74,8 +74,7 @@ def schema(records: Sequence[Record], about: About) -> Iterable[Broken]:
         version = versions.get(r.subject, "")
         if form not in ("req", "conf", "send") or action == "Unknown" or not version:
             continue
-        sends = schemas.sends(version)
-        if action not in (sends if form == "send" else schemas.actions(version) - sends):
+        if action not in schemas.actions(version) or (action in schemas.sends(version)) != (form == "send"):
             yield Broken(r.subject, f"{action} is no OCPP {version} message", (r.seq,))
             continue
         problems = schemas.check(version, action, "conf" if form == "conf" else "req", r.body.get("payload"))
