@@ -1,10 +1,11 @@
 """The CSMS as a machine, told by a station's own end of the wire: boot, authorise, start, stop, and what it makes of odd peers.
 
-Each case runs for both versions: what it says is written by the codec of the version and read by it.
+Each case runs for every version: what it says is written by the codec of the version and read by it.
 """
 
 import random
 
+import orjson
 import pytest
 
 from chargekit.controller.csms import CALL_TIMEOUT_S, HEARTBEAT_S, Controller
@@ -34,8 +35,9 @@ circuits:
 stations:
   - {id: "s-1.6", model: generic-ac-22, circuit: grid, ocpp: "1.6"}
   - {id: "s-2.0.1", model: generic-ac-22, circuit: grid, ocpp: "2.0.1"}
+  - {id: "s-2.1", model: generic-ac-22, circuit: grid, ocpp: "2.1"}
 """
-both = pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+every = pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,7 @@ class Wire:
         return self.csms.peers[self.name]
 
 
-@both
+@every
 def test_a_boot_is_accepted_with_the_time(bundle, version):
     wire = Wire(bundle, version)
     answer = wire.join(5.0)
@@ -125,7 +127,7 @@ def test_a_boot_is_accepted_with_the_time(bundle, version):
     assert wire.say(Alive(), 9.0, "beat").at == pytest.approx(9.0, abs=1e-3)
 
 
-@both
+@every
 def test_a_status_is_known_and_its_stamp_tells_the_clocks_offset(bundle, version):
     wire = Wire(bundle, version)
     wire.join()
@@ -134,7 +136,7 @@ def test_a_status_is_known_and_its_stamp_tells_the_clocks_offset(bundle, version
     assert wire.peer.offset_s == pytest.approx(2.0, abs=1e-3)
 
 
-@both
+@every
 @pytest.mark.parametrize(("token", "hand", "status"), [
     ("anything", None, "Accepted"),
     ("lost-card", "Blocked", "Blocked"),
@@ -149,7 +151,7 @@ def test_the_plain_csms_answers_tokens_as_it_was_told_to(bundle, version, token,
     assert wire.start(token, 3.0).status == status
 
 
-@both
+@every
 def test_a_session_lives_from_start_to_stop_and_its_readings_count(bundle, version):
     wire = Wire(bundle, version)
     wire.join()
@@ -167,7 +169,7 @@ def test_a_session_lives_from_start_to_stop_and_its_readings_count(bundle, versi
     assert wire.peer.evses[1].sample is None
 
 
-@both
+@every
 def test_a_start_told_twice_is_one_session(bundle, version):
     wire = Wire(bundle, version)
     wire.join()
@@ -177,7 +179,7 @@ def test_a_start_told_twice_is_one_session(bundle, version):
     assert (again.status, wire.peer.evses[1].session.tx) == (first.status, tx)
 
 
-@both
+@every
 def test_a_stop_of_another_session_ends_nothing(bundle, version):
     wire = Wire(bundle, version)
     wire.join()
@@ -186,7 +188,7 @@ def test_a_stop_of_another_session_ends_nothing(bundle, version):
     assert wire.peer.evses[1].session is not None
 
 
-@both
+@every
 def test_a_station_is_greeted_with_its_default_and_its_meter_interval(bundle, version):
     wire = Wire(bundle, version, operate=True)
     wire.join(5.0)
@@ -196,7 +198,7 @@ def test_a_station_is_greeted_with_its_default_and_its_meter_interval(bundle, ve
     assert (key.key, key.value) == (SAMPLE_KEY[version], "10")
 
 
-@both
+@every
 @pytest.mark.parametrize(("token", "status"), [("RES-1", "Accepted"), ("nobody", "Invalid")])
 def test_a_token_is_answered_by_the_rulebook_once_the_default_is_confirmed(bundle, version, token, status):
     wire = Wire(bundle, version, operate=True)
@@ -204,7 +206,7 @@ def test_a_token_is_answered_by_the_rulebook_once_the_default_is_confirmed(bundl
     assert wire.say(AuthorizeAsked(token), 2.0, "auth").status == status
 
 
-@both
+@every
 def test_a_token_is_held_until_the_default_is_confirmed(bundle, version):
     wire = Wire(bundle, version, operate=True)
     wire.holds = True
@@ -215,7 +217,7 @@ def test_a_token_is_held_until_the_default_is_confirmed(bundle, version):
     assert wire.answers["auth"].status == "Accepted"
 
 
-@both
+@every
 def test_a_token_that_waited_too_long_is_turned_down(bundle, version):
     wire = Wire(bundle, version, operate=True)
     wire.holds = True
@@ -225,7 +227,7 @@ def test_a_token_that_waited_too_long_is_turned_down(bundle, version):
     assert wire.answers["auth"].status == "Blocked"
 
 
-@both
+@every
 def test_an_unknown_token_does_not_wait_for_anything(bundle, version):
     wire = Wire(bundle, version, operate=True)
     wire.holds = True
@@ -233,7 +235,7 @@ def test_an_unknown_token_does_not_wait_for_anything(bundle, version):
     assert wire.say(AuthorizeAsked("nobody"), 2.0, "auth").status == "Invalid"
 
 
-@both
+@every
 @pytest.mark.parametrize("takes", ["Rejected", "silence"])
 def test_a_default_not_taken_keeps_its_rating_reserved(bundle, version, takes):
     wire = Wire(bundle, version, operate=True)
@@ -246,7 +248,7 @@ def test_a_default_not_taken_keeps_its_rating_reserved(bundle, version, takes):
     assert [n.body["kind"] for n in wire.notes if n.kind == "incident"] == (["default refused"] if takes == "Rejected" else [])
 
 
-@both
+@every
 def test_a_session_gets_a_lease_of_two_periods(bundle, version):
     wire = Wire(bundle, version, operate=True)
     wire.join()
@@ -262,7 +264,7 @@ def test_a_session_gets_a_lease_of_two_periods(bundle, version):
     assert leases[-1].periods[1].start_s == pytest.approx(rules.lease_s.value, abs=3.0)
 
 
-@both
+@every
 def test_a_link_that_closes_takes_held_tokens_and_open_calls_along(bundle, version):
     wire = Wire(bundle, version, operate=True)
     wire.holds = True
@@ -276,14 +278,14 @@ def test_a_link_that_closes_takes_held_tokens_and_open_calls_along(bundle, versi
     assert not any(isinstance(e, Send) for e in wire.effects)
 
 
-@pytest.mark.parametrize(("peer", "version"), [("stranger", "1.6"), ("s-1.6", "2.1"), ("s-1.6", "")])
+@pytest.mark.parametrize(("peer", "version"), [("stranger", "1.6"), ("s-1.6", "2.2"), ("s-1.6", "")])
 def test_who_is_not_known_is_hung_up_on(bundle, peer, version):
     csms = Controller(bundle.site, bundle.site.calendar, random.Random(1))
     assert csms.on(Opened(peer, version), 0.0) == [Hangup(peer, 1002, "not known here")]
     assert not any(p.online for p in csms.peers.values())
 
 
-@both
+@every
 @pytest.mark.parametrize("text", ["", "{}", "[]", "[2]", '[9,"x"]', '[3,"nobody-asked",{}]', "[" * 60 + "]" * 60])
 def test_garbage_is_noted_once_and_never_raises(bundle, version, text):
     wire = Wire(bundle, version)
@@ -291,3 +293,19 @@ def test_garbage_is_noted_once_and_never_raises(bundle, version, text):
     for now in (1.0, 2.0):
         notes = [e for e in wire.csms.on(Frame(wire.name, text), now) if isinstance(e, Note)]
         assert len(notes) == (1 if now == 1.0 else 0)
+
+
+def test_what_21_adds_is_taken_in_silence(bundle):
+    """A SEND is never answered; one that breaks its schema, and an error about an answer of ours, are noted once each."""
+    wire = Wire(bundle, "2.1")
+    wire.join()
+    told = {"id": 1, "pending": 0, "basetime": "2026-01-01T00:00:00Z", "data": [{"t": 0.5, "v": "230.4"}]}
+    assert wire.csms.on(Frame(wire.name, orjson.dumps([6, "e1", "NotifyPeriodicEventStream", told]).decode()), 5.0) == []
+    for ident in ("e2", "e3"):
+        effects = wire.csms.on(Frame(wire.name, orjson.dumps([6, ident, "NotifyPeriodicEventStream", {}]).decode()), 6.0)
+        assert [e.body["kind"] for e in effects] == (["NotifyPeriodicEventStream: occurrence"] if ident == "e2" else [])
+    (answer,) = wire.csms.on(Frame(wire.name, '[2,"h1","Heartbeat",{}]'), 7.0)
+    assert answer.text.startswith('[3,"h1"')
+    (note,) = wire.csms.on(Frame(wire.name, '[5,"h1","FormatViolation","no time",{}]'), 8.0)
+    assert note.body == {"kind": "Heartbeat answer refused", "detail": "FormatViolation: no time"}
+    assert wire.csms.peers[wire.name].online

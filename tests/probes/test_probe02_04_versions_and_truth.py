@@ -12,6 +12,7 @@ from chargekit.judge.verdict import Verdict
 from chargekit.lab.bundled import conformance_folder
 from chargekit.lab.recorder import read_records
 from chargekit.lab.sitefile import load_site
+from chargekit.wire import VERSIONS
 
 CHARGER = [c.id for c in known_cases() if c.scope == "charger"]
 
@@ -21,36 +22,44 @@ def test_no_case_branches_on_a_version(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, (ast.If, ast.IfExp, ast.Match, ast.Compare)):
             text = ast.unparse(node.test if isinstance(node, (ast.If, ast.IfExp)) else node)
-            assert not any(word in text for word in ("version", "ocpp", "1.6", "2.0.1")), f"{path.name}:{node.lineno}: {text}"
+            assert not any(word in text for word in ("version", "ocpp", "1.6", "2.0.1", "2.1")), f"{path.name}:{node.lineno}: {text}"
 
 
-TWO = """site: two
+SITE = """site: versions
 type: mixed_use
 circuits: {grid: {limit: 2000 A}}
 stations:
-  - {id: ac-old, model: generic-ac-22-dual, circuit: grid, ocpp: "1.6"}
-  - {id: ac-new, model: generic-ac-22-dual, circuit: grid, ocpp: "2.0.1"}
-  - {id: dc-old, model: generic-dc-dual-180, circuit: grid, ocpp: "1.6"}
-  - {id: dc-new, model: generic-dc-dual-180, circuit: grid, ocpp: "2.0.1"}
+  - {id: one-1.6, model: generic-ac-22, circuit: grid, ocpp: "1.6"}
+  - {id: one-2.0.1, model: generic-ac-22, circuit: grid, ocpp: "2.0.1"}
+  - {id: one-2.1, model: generic-ac-22, circuit: grid, ocpp: "2.1"}
+  - {id: ac-1.6, model: generic-ac-22-dual, circuit: grid, ocpp: "1.6"}
+  - {id: ac-2.0.1, model: generic-ac-22-dual, circuit: grid, ocpp: "2.0.1"}
+  - {id: ac-2.1, model: generic-ac-22-dual, circuit: grid, ocpp: "2.1"}
+  - {id: dc-1.6, model: generic-dc-dual-180, circuit: grid, ocpp: "1.6"}
+  - {id: dc-2.0.1, model: generic-dc-dual-180, circuit: grid, ocpp: "2.0.1"}
+  - {id: dc-2.1, model: generic-dc-dual-180, circuit: grid, ocpp: "2.1"}
 meters:
-  - {id: m-1, station: ac-old, model: carlo-gavazzi-em340, unit: 1}
-  - {id: m-2, station: ac-new, model: schneider-iem3155, unit: 2}
-  - {id: m-3, station: dc-old, model: sunspec-203, unit: 3}
-  - {id: m-4, station: dc-new, model: sunspec-213, unit: 4}
+  - {id: m-1, station: one-1.6, model: eastron-sdm630, unit: 1}
+  - {id: m-2, station: one-2.0.1, model: eastron-sdm630, unit: 2}
+  - {id: m-3, station: one-2.1, model: eastron-sdm630, unit: 3}
+  - {id: m-4, station: ac-1.6, model: carlo-gavazzi-em340, unit: 4}
+  - {id: m-5, station: ac-2.0.1, model: schneider-iem3155, unit: 5}
+  - {id: m-6, station: ac-2.1, model: carlo-gavazzi-em340, unit: 6}
+  - {id: m-7, station: dc-1.6, model: sunspec-203, unit: 7}
+  - {id: m-8, station: dc-2.0.1, model: sunspec-213, unit: 8}
+  - {id: m-9, station: dc-2.1, model: sunspec-203, unit: 9}
 """
 
 
 @pytest.mark.parametrize("case", CHARGER)
-def test_both_versions_reach_the_same_verdict(case, tmp_path):
-    if known_case(case).requires & HARDWARE:
-        (tmp_path / "fleet.yaml").write_text(TWO)
-        bundle, kind = load_site(str(tmp_path)), "dc" if "dc" in known_case(case).requires else "ac"
-        names = (f"{kind}-old", f"{kind}-new")
-    else:
-        bundle, names = load_site("mixed-use"), ("ac-01", "ac-11")
-    assert [bundle.site.station(n).ocpp for n in names] == ["1.6", "2.0.1"]
-    old, new = (run_trial(Setting(bundle), known_case(case), name) for name in names)
-    assert (old.verdict, old.reasons) == (new.verdict, new.reasons)
+def test_every_version_reaches_the_same_verdict(case, tmp_path):
+    (tmp_path / "fleet.yaml").write_text(SITE)
+    bundle, needs = load_site(str(tmp_path)), known_case(case).requires
+    kind = ("dc" if "dc" in needs else "ac") if needs & HARDWARE else "one"
+    names = [f"{kind}-{version}" for version in VERSIONS]
+    assert [bundle.site.station(n).ocpp for n in names] == list(VERSIONS)
+    old, *newer = (run_trial(Setting(bundle), known_case(case), name) for name in names)
+    assert [(new.verdict, new.reasons) for new in newer] == [(old.verdict, old.reasons)] * 2
     assert old.verdict is Verdict.PASS
 
 

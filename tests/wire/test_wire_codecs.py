@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chargekit.model.calendar import Calendar
 from chargekit.model.metering import MeterSample
 from chargekit.model.profile import ChargingProfile, Kind, Period, Purpose
-from chargekit.wire import codec, schemas
+from chargekit.wire import Unreadable, codec, schemas
 from chargekit.wire.messages import (
     Alive,
     AliveAnswer,
@@ -47,7 +47,7 @@ from chargekit.wire.messages import (
 )
 
 CAL = Calendar(datetime(2026, 3, 29, 0, 30, tzinfo=UTC), "Europe/Berlin")
-VERSIONS = ["1.6", "2.0.1"]
+VERSIONS = ["1.6", "2.0.1", "2.1"]
 quick = settings(derandomize=True, deadline=None, max_examples=60)
 
 times = st.integers(-(10**9), 10**10).map(lambda ms: ms / 1000)
@@ -190,22 +190,24 @@ def test_a_16_transaction_keeps_its_times_and_registers(start: TransactionStarte
     assert told("1.6", end) == replace(end, evse=0)
 
 
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 @quick
 @given(starts, ends, st.booleans(), ids)
-def test_a_201_transaction_keeps_everything(start: TransactionStarted, end: TransactionEnded, offline: bool, seq: int) -> None:
+def test_a_2x_transaction_keeps_everything(version: str, start: TransactionStarted, end: TransactionEnded, offline: bool, seq: int) -> None:
     start, end = replace(start, offline=offline, seq=seq), replace(end, offline=offline, seq=seq)
-    assert told("2.0.1", start) == replace(start, tx=start.ref)
-    assert told("2.0.1", end) == end
+    assert told(version, start) == replace(start, tx=start.ref)
+    assert told(version, end) == end
 
 
-def test_a_201_start_and_end_carry_their_meter_values() -> None:
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_a_2x_start_and_end_carry_their_meter_values(version: str) -> None:
     start = TransactionStarted(1, "T", "r1", 5.0, 1234.5, connector=2, remote_start_id=3)
-    _, payload = codec("2.0.1").write_fact(start, CAL)
+    _, payload = codec(version).write_fact(start, CAL)
     assert payload["triggerReason"] == "RemoteStart" and payload["evse"] == {"id": 1, "connectorId": 2}
     assert payload["idToken"] == {"idToken": "T", "type": "ISO14443"}
     (value,) = payload["meterValue"][0]["sampledValue"]
     assert (value["value"], value["context"]) == (1234.5, "Transaction.Begin")
-    _, payload = codec("2.0.1").write_fact(TransactionEnded(1, "r1", 9.0, 2000.0, "HardReset"), CAL)
+    _, payload = codec(version).write_fact(TransactionEnded(1, "r1", 9.0, 2000.0, "HardReset"), CAL)
     assert payload["meterValue"][0]["sampledValue"][0]["context"] == "Transaction.End"
     assert payload["transactionInfo"] == {"transactionId": "r1", "stoppedReason": "ImmediateReset"}
     assert payload["triggerReason"] == "ResetCommand"
@@ -220,13 +222,13 @@ def test_every_status_has_its_word(status: Status) -> None:
     else:
         assert told("1.6", fact) == fact
     folded = status if status in shared_statuses else Status.OCCUPIED
-    assert told("2.0.1", fact) == replace(fact, status=folded, error="NoError")
+    assert told("2.0.1", fact) == told("2.1", fact) == replace(fact, status=folded, error="NoError")
 
 
 @pytest.mark.parametrize("status", [Status.CHARGING, Status.SUSPENDED_EV, Status.SUSPENDED_EVSE, Status.PREPARING])
 def test_a_charging_state_goes_by_the_means_of_its_version(status: Status) -> None:
     fact = ChargingStateChanged(2, "17", status, 7.0)
-    assert told("2.0.1", fact) == fact
+    assert told("2.0.1", fact) == told("2.1", fact) == fact
     assert told("1.6", fact) == StatusChanged(2, 1, status, 7.0)
 
 
@@ -254,6 +256,72 @@ def test_a_word_of_the_other_version_becomes_the_nearest() -> None:
     assert replied("1.6", ClearProfile(), Reply("Rejected")) == Reply("Unknown")
 
 
+@pytest.mark.parametrize(
+    ("reason", "stopped", "in_201", "in_21"),
+    [
+        ("SOCLimitReached", "SOCLimitReached", "AbnormalCondition", "SoCLimitReached"),
+        ("LocalOutOfCredit", "LocalOutOfCredit", "AbnormalCondition", "CostLimitReached"),
+        ("EnergyLimitReached", "EnergyLimitReached", "EnergyLimitReached", "EnergyLimitReached"),
+        ("PowerLoss", "PowerLoss", "AbnormalCondition", "AbnormalCondition"),
+    ],
+)
+def test_what_ended_a_transaction_in_the_words_of_the_version(reason: str, stopped: str, in_201: str, in_21: str) -> None:
+    end = TransactionEnded(1, "r1", 9.0, 2000.0, reason)
+    for version, trigger in (("2.0.1", in_201), ("2.1", in_21)):
+        assert told(version, end) == end
+        _, payload = codec(version).write_fact(end, CAL)
+        assert (payload["triggerReason"], payload["transactionInfo"]["stoppedReason"]) == (trigger, stopped)
+
+
+def test_a_reason_only_21_knows_is_other_before() -> None:
+    end = TransactionEnded(1, "r1", 9.0, 2000.0, "ReqEnergyTransferRejected")
+    assert told("2.1", end) == end
+    assert told("2.0.1", end) == replace(end, reason="Other") == replace(told("1.6", replace(end, tx="1")), evse=1, tx="r1")  # type: ignore[type-var]
+
+
+def test_a_token_of_21_may_be_longer_and_of_any_type() -> None:
+    asked = AuthorizeAsked("x" * 255)
+    assert told("2.1", asked) == asked
+    payload = {"idToken": {"idToken": "HUBJ", "type": "EVCCID"}}
+    assert schemas.check("2.1", "Authorize", "req", payload) == []
+    assert codec("2.1").read_fact("Authorize", payload, CAL) == AuthorizeAsked("HUBJ")
+
+
+def test_a_reset_after_which_transactions_go_on_is_of_21_alone() -> None:
+    reset = Reset(True, resume=True)
+    assert ordered("2.1", reset) == reset
+    assert replied("2.1", reset, Reply("Rejected")) == Reply("Rejected")
+    for version in ("1.6", "2.0.1"):
+        with pytest.raises(ValueError, match=f"{version} has no reset after which transactions go on"):
+            codec(version).write_command(reset, CAL)
+    with pytest.raises(Unreadable, match="type: 'ImmediateAndResume' is not one of Immediate, OnIdle"):
+        codec("2.0.1").read_command("Reset", {"type": "ImmediateAndResume"}, CAL)
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_an_availability_state_told_as_an_event_is_a_status(version: str) -> None:
+    row = {
+        "eventId": 1, "timestamp": "2026-03-29T00:30:07Z", "trigger": "Delta", "actualValue": "Occupied",
+        "eventNotificationType": "HardWiredNotification", "variable": {"name": "AvailabilityState"},
+        "component": {"name": "Connector", "evse": {"id": 2, "connectorId": 1}},
+    }  # fmt: skip
+    payload = {"generatedAt": "2026-03-29T00:30:07Z", "seqNo": 0, "eventData": [row]}
+    assert schemas.check(version, "NotifyEvent", "req", payload) == []
+    assert codec(version).read_fact("NotifyEvent", payload, CAL) == StatusChanged(2, 1, Status.OCCUPIED, 7.0)
+    assert codec(version).write_answer(StatusChanged(2, 1, Status.OCCUPIED, 7.0), Done(), CAL) == {}
+    for other in ([row, row], [row | {"actualValue": "Odd"}], [row | {"variable": {"name": "Problem"}}], [row | {"timestamp": 5}]):
+        assert codec(version).read_fact("NotifyEvent", payload | {"eventData": other}, CAL) == Other(
+            "NotifyEvent", payload | {"eventData": other}
+        )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_others_are_answered_satisfies_their_schemas(version: str) -> None:
+    for action in sorted(schemas.actions(version) - schemas.sends(version)):
+        answer = codec(version).write_answer(Other(action, {}), Done(), CAL)
+        assert answer == {} or schemas.check(version, action, "conf", answer) == []
+
+
 PROFILE = ChargingProfile(1, Purpose.TX_DEFAULT, (Period(0.0, 16.0),))
 
 
@@ -278,8 +346,9 @@ def test_replies_come_back(version: str, command: object, status: str) -> None:
     assert found.status == status  # type: ignore[attr-defined]
 
 
-def test_a_reason_travels_in_201() -> None:
-    assert replied("2.0.1", SetProfile(1, PROFILE), Reply("Rejected", "TxNotFound")) == Reply("Rejected", "TxNotFound")
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+def test_a_reason_travels_in_2x(version: str) -> None:
+    assert replied(version, SetProfile(1, PROFILE), Reply("Rejected", "TxNotFound")) == Reply("Rejected", "TxNotFound")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -334,6 +403,7 @@ def test_the_words_of_a_16_profile() -> None:
         ("1.6", TransactionEnded(1, "r-1", 0.0, 0.0), "transaction 'r-1' is not a whole number, as 1.6 needs"),
         ("1.6", Metered(1, ()), "meter values without a figure"),
         ("2.0.1", AuthorizeAsked("x" * 37), "longer than the 36 characters of 2.0.1"),
+        ("2.1", AuthorizeAsked("x" * 256), "longer than the 255 characters of 2.1"),
         ("2.0.1", TransactionEnded(1, "", 0.0, 0.0), "transaction '' is not 1 to 36 characters long"),
         ("2.0.1", StatusChanged(1, 1, Status.AVAILABLE), "needs its time"),
         ("1.6", AuthorizeAsked, None),

@@ -118,6 +118,20 @@ def test_a_figure_that_is_none_is_unreadable(value: object, says: str) -> None:
     assert caught.value.text.startswith(says)
 
 
+def test_the_grid_meter_of_the_premises_is_not_the_outlet() -> None:
+    upstream = {"unitOfMeasure": {"unit": "A"}, "location": "Upstream"}
+    found = sample(current(99.0, "L1", **upstream), current(16.0, "L2", unitOfMeasure={"unit": "A"}), version="2.1")
+    assert found.current_a == (0.0, 16.0, 0.0)
+
+
+@pytest.mark.parametrize("version", ["2.0.1", "2.1"])
+@pytest.mark.parametrize(("component", "variable"), [("", "V"), ("C", ""), ("C.D", "V"), ("C", ".V")])
+def test_a_variable_that_cannot_be_named_is_unreadable(version: str, component: str, variable: str) -> None:
+    row = {"component": {"name": component}, "variable": {"name": variable}}
+    with pytest.raises(Unreadable, match="is not the name of a component and its variable"):
+        codec(version).read_command("GetVariables", {"getVariableData": [row]}, CAL)
+
+
 def test_a_wrong_unit_is_unreadable() -> None:
     with pytest.raises(Unreadable, match=r"unit: 'kWh' does not measure Current\.Import"):
         sample(current("1", "L1", unit="kWh"))
@@ -233,7 +247,7 @@ def reading(read: Any, action: str, payload: object) -> object:
         return why
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 @quick
 @given(payloads)
 def test_reading_anything_gives_a_meaning_or_unreadable(version: str, payload: Any) -> None:
@@ -254,12 +268,12 @@ frames = st.one_of(
     st.text(max_size=60),
     st.text(st.characters(), max_size=30),
     st.lists(json, max_size=6).map(stdlib_json.dumps),
-    st.tuples(st.sampled_from([2, 3, 4]), st.sampled_from("a12"), st.sampled_from(["Reset", "X"]) | json, json)
+    st.tuples(st.sampled_from([2, 3, 4, 5, 6]), st.sampled_from("a12"), st.sampled_from(["Reset", "X"]) | json, json)
     .map(stdlib_json.dumps),
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 @pytest.mark.parametrize("role", ["station", "csms"])
 @quick
 @given(st.lists(frames, max_size=6))
@@ -276,7 +290,7 @@ def test_receiving_anything_never_raises_and_keeps_the_session_going(version: st
 
 
 def test_every_official_action_is_in_a_vocabulary_or_other() -> None:
-    for version in ("1.6", "2.0.1"):
+    for version in ("1.6", "2.0.1", "2.1"):
         assert schemas.actions(version) >= codec(version).FACTS | codec(version).COMMANDS
         assert codec(version).read_fact("FirmwareStatusNotification", {}, CAL) == Other("FirmwareStatusNotification", {})
     assert codec("1.6").read_fact("Authorize", {"idTag": "x"}, CAL) == AuthorizeAsked("x")
@@ -316,11 +330,11 @@ SEEDS: dict[str, list[tuple[str, dict[str, Any]]]] = {
             SetKey("A.B", "1"),
         )
     ]
-    for version in ("1.6", "2.0.1")
+    for version in ("1.6", "2.0.1", "2.1")
 }
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 @quick
 @given(st.data())
 def test_a_nearly_right_payload_is_read_or_unreadable_and_can_be_written_again(version: str, data: Any) -> None:

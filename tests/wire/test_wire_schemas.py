@@ -7,11 +7,19 @@ from chargekit.wire.schemas import Problem, check
 
 
 def test_every_schema_compiles() -> None:
-    assert (len(schemas.actions("1.6")), len(schemas.actions("2.0.1"))) == (39, 64)
-    for version in ("1.6", "2.0.1"):
+    assert [len(schemas.actions(version)) for version in ("1.6", "2.0.1", "2.1")] == [39, 64, 91]
+    for version in ("1.6", "2.0.1", "2.1"):
         for action in sorted(schemas.actions(version)):
             for kind in ("req", "conf"):
                 assert isinstance(check(version, action, kind, {}), list)
+
+
+def test_what_goes_as_send_has_no_answer() -> None:
+    assert [schemas.sends(version) for version in ("1.6", "2.0.1", "2.1")] == [set(), set(), {"NotifyPeriodicEventStream"}]
+    told = {"id": 1, "pending": 0, "basetime": "2026-01-01T00:00:00Z", "data": [{"t": 0.5, "v": "230.4"}]}
+    assert check("2.1", "NotifyPeriodicEventStream", "req", told) == []
+    (problem,) = check("2.1", "NotifyPeriodicEventStream", "conf", {})
+    assert problem.path == "$"
 
 
 def limit(value: object) -> object:

@@ -18,7 +18,7 @@ from chargekit.model.profile import ChargingProfile, Purpose
 from chargekit.model.schedule import profile_of
 from chargekit.model.session import Session as ChargingSession
 from chargekit.model.site import Site
-from chargekit.wire import Unreadable, codec
+from chargekit.wire import VERSIONS, Unreadable, codec
 from chargekit.wire.messages import (
     Alive,
     AliveAnswer,
@@ -44,7 +44,7 @@ from chargekit.wire.messages import (
     TransactionEnded,
     TransactionStarted,
 )  # fmt: skip
-from chargekit.wire.session import Answered, Called, Garbled, Happening, Refused, Session, Strange, Unanswered
+from chargekit.wire.session import Answered, AnswerRefused, Called, Garbled, Happening, Refused, Sent, Session, Strange, Unanswered
 from chargekit.world.events import Closed, Effect, Event, Frame, Hand, Hangup, Note, Opened, Send, Wake, Words
 
 CALL_TIMEOUT_S = 15.0
@@ -119,7 +119,7 @@ class Controller:
 
     def _opened(self, event: Opened, now: float, out: list[Effect]) -> None:
         peer = self.peers.get(event.peer)
-        if peer is None or event.version not in ("1.6", "2.0.1"):
+        if peer is None or event.version not in VERSIONS:
             out.append(Hangup(event.peer, 1002, "not known here"))
             return
         if peer.session is not None:
@@ -174,6 +174,12 @@ class Controller:
                     self._unmet(peer, one.context, f"{one.code}", now, out)
                 case Unanswered():
                     self._unmet(peer, one.context, one.why, now, out)
+                case Sent():
+                    # Nothing that goes as SEND is in the vocabulary: it is on record, and no one here waits for it.
+                    for problem in one.problems[:1]:
+                        self.finding(peer, f"{one.action}: {problem.code}", f"{problem.path}: {problem.message}", out)
+                case AnswerRefused():
+                    self.finding(peer, f"{one.action} answer refused", f"{one.code}: {one.description}", out)
                 case Garbled():
                     self.finding(peer, "garbled frame", one.why, out)
                 case Strange():

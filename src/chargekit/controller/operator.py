@@ -45,7 +45,8 @@ LEARN_S = 60.0
 RAISE_A = 1.0
 """A smaller raise is not worth a message, nor a write to the station's flash."""
 DEFAULT_ID, LEASE_ID = 100, 1000
-SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": "SampledDataCtrlr.TxUpdatedInterval"}
+_INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
+SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
 class Operator:

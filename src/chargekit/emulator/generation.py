@@ -11,7 +11,7 @@ from chargekit.wire.messages import Status
 @dataclass(frozen=True, slots=True)
 class Generation:
     """`assigned`: the CSMS names transactions (1.6). `charging_state`: transactions tell their charging state themselves, and
-    connectors know only Available, Occupied, Unavailable, Faulted (2.0.1). `boot_each_link`: never in either (1.6J 5.4)."""
+    connectors know only Available, Occupied, Unavailable, Faulted (2.x). `boot_each_link`: never in either (1.6J 5.4)."""
 
     assigned: bool
     charging_state: bool
@@ -23,7 +23,8 @@ class Generation:
         return Status.OCCUPIED
 
 
-GENERATIONS: Final = {"1.6": Generation(True, False), "2.0.1": Generation(False, True)}
+_SECOND: Final = Generation(False, True)
+GENERATIONS: Final = {"1.6": Generation(True, False), "2.0.1": _SECOND, "2.1": _SECOND}
 
 KEYS: Final[dict[str, str]] = {
     "HeartbeatInterval": "300",
@@ -61,4 +62,4 @@ VARIABLES: Final = {
     "SmartChargingCtrlr.PeriodsPerSchedule": "ChargingScheduleMaxPeriods",
     "SmartChargingCtrlr.RateUnit": "ChargingScheduleAllowedChargingRateUnit",
 }
-"""2.0.1 variables and the settings they stand for."""
+"""2.x variables and the settings they stand for."""

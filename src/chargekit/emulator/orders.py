@@ -85,7 +85,7 @@ class Orders:
             case RemoteStop():
                 return ACCEPTED if self._running(command.tx) is not None else REJECTED
             case Reset():
-                return ACCEPTED
+                return REJECTED if command.resume else ACCEPTED  # transactions can't be resumed here (B13.FR.01)
             case Trigger():
                 known = ("BootNotification", "Heartbeat", "StatusNotification", "MeterValues")
                 return ACCEPTED if command.message in known else Reply("NotImplemented")

@@ -1,6 +1,6 @@
 """Charging station firmware: one machine for every OCPP generation.
 
-The core speaks the neutral vocabulary; the codec and one table (`generation`) make it 1.6 or 2.0.1. What must survive a power cut is
+The core speaks the neutral vocabulary; the codec and one table (`generation`) make it 1.6, 2.0.1 or 2.1. What must survive a power cut is
 saved before it is sent. Methods marked `point` are where real firmware goes wrong: defects override them.
 """
 

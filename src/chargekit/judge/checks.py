@@ -72,12 +72,12 @@ def schema(records: Sequence[Record], about: About) -> Iterable[Broken]:
             continue
         action, _, form = r.kind.rpartition(".")
         version = versions.get(r.subject, "")
-        if form not in ("req", "conf") or action == "Unknown" or not version:
+        if form not in ("req", "conf", "send") or action == "Unknown" or not version:
             continue
-        if action not in schemas.actions(version):
+        if action not in schemas.actions(version) or (action in schemas.sends(version)) != (form == "send"):
             yield Broken(r.subject, f"{action} is no OCPP {version} message", (r.seq,))
             continue
-        problems = schemas.check(version, action, "req" if form == "req" else "conf", r.body.get("payload"))
+        problems = schemas.check(version, action, "conf" if form == "conf" else "req", r.body.get("payload"))
         if problems:
             where = problems[0].path or "the payload"
             yield Broken(r.subject, f"{action}.{form} breaks its schema at {where}: {problems[0].message[:160]}", (r.seq,))
@@ -108,6 +108,8 @@ def correlation(records: Sequence[Record], about: About) -> Iterable[Broken]:
             theirs.pop(ident, None)
         elif form in ("conf", "err"):
             open_calls.setdefault((r.subject, "up"), {}).pop(ident, None)
+        elif form == "conferr" and way == "up" and action == "Unknown":
+            yield Broken(r.subject, f"an error came about an answer under id {ident[:40]!r}, under which nothing was answered", (r.seq,))
 
 
 def registers(records: Sequence[Record], about: About) -> Iterable[Broken]:

@@ -23,11 +23,12 @@ from chargekit.lab.links import DIAL_TIMEOUT_S
 from chargekit.lab.loop import SocketLoop
 from chargekit.lab.tap import WireTap
 from chargekit.model.site import ChargingStation
+from chargekit.wire import SUBPROTOCOLS
 from chargekit.world.driver import World
 from chargekit.world.events import Closed, Dial, Frame, Hangup, Opened, Poll, Send
 
-VERSIONS: Final[Mapping[str, str]] = {"ocpp1.6": "1.6", "ocpp2.0.1": "2.0.1"}
-SUBPROTOCOLS: Final[Mapping[str, str]] = {version: name for name, version in VERSIONS.items()}
+VERSIONS: Final[Mapping[str, str]] = {name: version for version, name in SUBPROTOCOLS.items()}
+"""The OCPP version of each WebSocket subprotocol."""
 LONGEST_IDENTITY: Final = 48
 MOST_BYTES: Final = 1 << 20
 MOST_WAITING: Final = 1000

@@ -15,14 +15,19 @@ _REMEMBERED: Final = 256
 
 
 class WireTap:
-    """Records what passes between one station and its CSMS. `up` is station to CSMS."""
+    """Records what passes between one station and its CSMS. `up` is station to CSMS. In 2.1 a SEND is `<Action>.send` and a
+    CALLRESULTERROR `<Action>.conferr`; before, both are garbled."""
 
     def __init__(self, history: History, station: str) -> None:
         self.history, self.station = history, station
         self._asked: dict[tuple[str, str], str] = {}
+        self._answered: dict[tuple[str, str], str] = {}
+        self._more_types = False
 
     def opened(self, now: float, version: str) -> None:
         self._asked.clear()
+        self._answered.clear()
+        self._more_types = version == "2.1"
         self.history.add(now, "wire", self.station, "opened", {"version": version})
 
     def closed(self, now: float, code: int, reason: str) -> None:
@@ -47,9 +52,20 @@ class WireTap:
                 return f"{action[:64]}.req", {"dir": way, "id": ident, "payload": payload}
             case [4, str(ident), code, description, *_]:
                 return f"{self._named(way, ident)}.err", {"dir": way, "id": ident, "code": code, "description": description}
+            case [6, str(ident), str(action), payload] if self._more_types:
+                return f"{action[:64]}.send", {"dir": way, "id": ident, "payload": payload}
+            case [5, str(ident), code, description, *_] if self._more_types:
+                action = self._answered.pop((way, ident), "Unknown")
+                return f"{action}.conferr", {"dir": way, "id": ident, "code": code, "description": description}
             case _:
                 return "garbled", {"dir": way, "text": text[:KEPT].encode("utf-8", "replace").decode()}
 
     def _named(self, way: Direction, ident: str) -> str:
         """The action a reply belongs to; `Unknown` when nothing with this id was asked."""
-        return self._asked.pop(("down" if way == "up" else "up", ident), "Unknown")
+        asked = ("down" if way == "up" else "up", ident)
+        action = self._asked.pop(asked, "Unknown")
+        if self._more_types:
+            if len(self._answered) > _REMEMBERED:
+                self._answered.pop(next(iter(self._answered)))
+            self._answered[asked] = action
+        return action

@@ -11,8 +11,8 @@ from .located import BUILT_IN, Source
 from .vehicle import Points, Vehicle
 from .visits import VisitPlan
 
-OcppVersion = Literal["1.6", "2.0.1"]
-OCPP_VERSIONS: tuple[OcppVersion, ...] = ("1.6", "2.0.1")
+OcppVersion = Literal["1.6", "2.0.1", "2.1"]
+OCPP_VERSIONS: tuple[OcppVersion, ...] = ("1.6", "2.0.1", "2.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Connector:
 
 @dataclass(frozen=True, slots=True)
 class Evse:
-    """One EVSE (OCPP 2.0.1; in 1.6 its number is the connector's). `max_a` per phase from the grid; `max_kw`, `max_dc_a` for DC output."""
+    """One EVSE (OCPP 2.x; in 1.6 its number is the connector's). `max_a` per phase from the grid; `max_kw`, `max_dc_a` for DC output."""
 
     id: int
     connectors: tuple[Connector, ...] = (Connector(1),)

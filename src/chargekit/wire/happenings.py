@@ -39,6 +39,26 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """The peer tells something that nothing answers (2.1 SEND). `problems` is empty on the strict side."""
+
+    id: str
+    action: str
+    payload: dict[str, Any]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRefused:
+    """The peer could not use our answer to its call (2.1 CALLRESULTERROR). Nothing answers it, and nothing is open any more."""
+
+    id: str
+    action: str
+    code: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unanswered:
     """Our call got no answer in time, or the link went before it did (or before the call was sent: `sent` False)."""
 
@@ -68,4 +88,4 @@ class Strange:
     problems: tuple[Problem, ...] = ()
 
 
-Happening = Called | Answered | Refused | Unanswered | Garbled | Strange
+Happening = Called | Answered | Refused | Sent | AnswerRefused | Unanswered | Garbled | Strange

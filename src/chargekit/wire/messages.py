@@ -1,9 +1,9 @@
 """The version-neutral vocabulary: what a station tells (facts), what it is told (commands), and the answers.
 
-`v16` and `v201` translate between these and the payloads of the wire; nothing above `wire/` branches on a version.
+`v16` and `v201` (2.0.1 and 2.1) translate between these and the payloads of the wire; nothing above `wire/` branches on a version.
 All times are run seconds, energies Wh, currents amperes per phase. A `tx` is the transaction's id on the wire as
 text; in 1.6 the central system assigns it in the answer to the start, so a starting station leaves it None there.
-`ref` is the station's own handle for a transaction, never sent in 1.6 and equal to `tx` in 2.0.1.
+`ref` is the station's own handle for a transaction, never sent in 1.6 and equal to `tx` in 2.x.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chargekit.model.profile import ChargingProfile, Period, Purpose, RateUnit
 
 
 class Status(StrEnum):
-    """Connector status with the finer grain of 1.6; 2.0.1 folds the middle ones into Occupied."""
+    """Connector status with the finer grain of 1.6; 2.x folds the middle ones into Occupied."""
 
     AVAILABLE = "Available"
     PREPARING = "Preparing"
@@ -91,7 +91,7 @@ class Metered:
 
 @dataclass(frozen=True, slots=True)
 class ChargingStateChanged:
-    """Only 2.0.1 sends this inside a transaction (TransactionEvent Updated); 1.6 tells it by StatusChanged."""
+    """Only 2.x sends this inside a transaction (TransactionEvent Updated); 1.6 tells it by StatusChanged."""
 
     evse: int
     tx: str
@@ -201,9 +201,11 @@ class RemoteStop:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """`hard`: 1.6 Hard / 2.0.1 Immediate; otherwise Soft / OnIdle."""
+    """`hard`: 1.6 Hard / 2.x Immediate; otherwise Soft / OnIdle. `resume`: transactions are to go on afterwards (2.1
+    ImmediateAndResume, B13); the other versions have no word for it."""
 
     hard: bool
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,7 @@ class SetAvailability:
 
 @dataclass(frozen=True, slots=True)
 class GetKeys:
-    """Configuration keys (1.6) or variables written `Component.Variable` (2.0.1); empty asks for all."""
+    """Configuration keys (1.6) or variables written `Component.Variable` (2.x); empty asks for all."""
 
     keys: tuple[str, ...] = ()
 

@@ -129,6 +129,8 @@ def read_register(payload: Payload, context: str) -> float:
         for each in rows(row, "sampledValue"):
             if (opt_text(each, "measurand") or ENERGY) != ENERGY or opt_text(each, "phase") or _is_signed(each):
                 continue
+            if each.get("location") == "Upstream":
+                continue
             last = _scaled(each, ENERGY)
             if opt_text(each, "context") == context:
                 return last
@@ -152,8 +154,8 @@ def _figures(row: Payload) -> Found:
         if _plain(each, found):
             continue
         measurand = opt_text(each, "measurand") or ENERGY
-        if measurand not in _UNITS or _is_signed(each):
-            continue
+        if measurand not in _UNITS or _is_signed(each) or each.get("location") == "Upstream":
+            continue  # Upstream (2.1) is the premises' grid meter
         at_outlet = measurand == SOC or (opt_text(each, "location") or "Outlet") == "Outlet"
         phase = (opt_text(each, "phase") or "").removesuffix("-N")
         (found if at_outlet else elsewhere)[measurand, "" if measurand == SOC else phase] = _scaled(each, measurand)

@@ -17,7 +17,7 @@ import orjson
 Kind = Literal["req", "conf"]
 Code = Literal["formation", "property", "occurrence", "type"]
 
-_FOLDERS: Final = {"1.6": "v16", "2.0.1": "v201"}
+_FOLDERS: Final = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 _CODES: Final[dict[str, Code]] = {
     "required": "occurrence",
     "minItems": "occurrence",
@@ -52,39 +52,57 @@ def _folder(version: str) -> Traversable:
 
 
 def _file(version: str, action: str, kind: Kind) -> str:
+    if action in sends(version):
+        return f"{action}.json"
     asked = "" if version == "1.6" else "Request"
     return f"{action}{asked if kind == 'req' else 'Response'}.json"
 
 
 @cache
 def actions(version: str) -> frozenset[str]:
-    """Every action of a version ("1.6", "2.0.1"). ValueError for another version."""
+    """Every action of a version ("1.6", "2.0.1", "2.1"). ValueError for another version."""
+    return _answered(version) | sends(version)
+
+
+@cache
+def sends(version: str) -> frozenset[str]:
+    """The actions that go as SEND (2.1, P4 §4.2.4): a request without a response. None before 2.1."""
+    if version == "1.6":
+        return frozenset()
+    names = [entry.name for entry in _folder(version).iterdir() if entry.name.endswith(".json")]
+    return frozenset(name.removesuffix(".json") for name in names if not name.endswith(("Request.json", "Response.json")))
+
+
+def _answered(version: str) -> frozenset[str]:
     names = [entry.name for entry in _folder(version).iterdir() if entry.name.endswith("Response.json")]
     return frozenset(name.removesuffix("Response.json") for name in names)
 
 
-def _schema(version: str, action: str, kind: Kind) -> dict[str, Any]:
+def schema(version: str, action: str, kind: Kind) -> dict[str, Any]:
+    """The JSON schema of a message, read anew. ValueError for an unknown version or action."""
     if action not in actions(version):
         raise ValueError(f"OCPP {version} has no action {action!r}")
+    if kind == "conf" and action in sends(version):
+        return {"not": {}}  # whatever answers it is wrong
     found: dict[str, Any] = orjson.loads((_folder(version) / _file(version, action, kind)).read_text("utf-8-sig"))
     return found
 
 
 @cache
 def _validator(version: str, action: str, kind: Kind) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(_schema(version, action, kind), validate_formats=True)
+    return jsonschema_rs.validator_for(schema(version, action, kind), validate_formats=True)
 
 
 @cache
 def words(version: str, action: str, kind: Kind, field: str) -> frozenset[str]:
     """The words allowed for the field of that name, wherever it stands in the message. KeyError if there is none."""
-    schema = _schema(version, action, kind)
-    waiting: list[Any] = [schema]
+    whole = schema(version, action, kind)
+    waiting: list[Any] = [whole]
     while waiting:
         node = waiting.pop()
         waiting += [child for child in node.values() if isinstance(child, dict)]
         found = node.get("properties", {}).get(field, {})
-        found = schema["definitions"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
+        found = whole["definitions"][found["$ref"].rpartition("/")[2]] if "$ref" in found else found
         if "enum" in found:
             return frozenset(found["enum"])
     raise KeyError(f"{action}.{kind} of OCPP {version} has no list of words for {field}")

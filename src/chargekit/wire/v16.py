@@ -301,6 +301,8 @@ def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
         case RemoteStop():
             return "RemoteStopTransaction", {"transactionId": tx_number(command.tx)}
         case Reset():
+            if command.resume:
+                raise ValueError("1.6 has no reset after which transactions go on")
             return "Reset", {"type": "Hard" if command.hard else "Soft"}
         case Trigger():
             return "TriggerMessage", no_nones(requestedMessage=command.message, connectorId=command.evse)

@@ -1,4 +1,4 @@
-"""TransactionEvent of OCPP 2.0.1: the one message for a transaction's start, meter values, charging states and end."""
+"""TransactionEvent of OCPP 2.x: the one message for a transaction's start, meter values, charging states and end."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Final
 
 from chargekit.model.calendar import Calendar
 
-from . import samples, schemas
+from . import samples
 from .fields import flag, iso, moment, no_nones, one_of, opt_table, opt_text, opt_whole, table, text
 from .messages import ChargingStateChanged, Fact, Metered, Other, Status, TransactionEnded, TransactionStarted
 from .protocol import Payload, Unreadable
+from .v2 import Differences
 
 _STATES: Final = {
     "Charging": Status.CHARGING,
@@ -24,7 +25,6 @@ _STATE_WORDS: Final = {status: word for word, status in _STATES.items()} | {
     Status.UNAVAILABLE: "SuspendedEVSE",
     Status.FAULTED: "SuspendedEVSE",
 }
-_REASONS: Final = schemas.words("2.0.1", "TransactionEvent", "req", "stoppedReason")
 _REASONS_OF_16: Final = {"HardReset": "ImmediateReset", "SoftReset": "ImmediateReset"}
 _END_TRIGGERS: Final = {
     "Local": "StopAuthorized",
@@ -37,12 +37,15 @@ _END_TRIGGERS: Final = {
     "UnlockCommand": "UnlockCommand",
     "EnergyLimitReached": "EnergyLimitReached",
     "TimeLimitReached": "TimeLimitReached",
+    "SOCLimitReached": "SoCLimitReached",
+    "LocalOutOfCredit": "CostLimitReached",
 }
+"""What ended a transaction, by its reason; in 2.0.1 a few of these are no trigger (E16.FR.06 of 2.1)."""
 _KINDS: Final = {"Started": 1, "Updated": 2, "Ended": 3}
 _METER_TRIGGERS: Final = {"Sample.Clock": "MeterValueClock", "Trigger": "Trigger"}
 
 
-def write_event(fact: TransactionStarted | Metered | ChargingStateChanged | TransactionEnded, cal: Calendar) -> Payload:
+def write_event(fact: TransactionStarted | Metered | ChargingStateChanged | TransactionEnded, cal: Calendar, how: Differences) -> Payload:
     common = no_nones(seqNo=fact.seq, offline=True if fact.offline else None)
     match fact:
         case TransactionStarted():
@@ -53,7 +56,7 @@ def write_event(fact: TransactionStarted | Metered | ChargingStateChanged | Tran
                 "triggerReason": "Authorized" if fact.remote_start_id is None else "RemoteStart",
                 "transactionInfo": no_nones(transactionId=tx_id(tx), remoteStartId=fact.remote_start_id),
                 "evse": {"id": fact.evse, "connectorId": fact.connector},
-                "idToken": id_token(fact.token),
+                "idToken": id_token(fact.token, how),
                 "meterValue": samples.write_register(fact.register_wh, fact.at, "Transaction.Begin", cal, samples.as_number),
             }
         case Metered():
@@ -76,16 +79,17 @@ def write_event(fact: TransactionStarted | Metered | ChargingStateChanged | Tran
             }
         case TransactionEnded():
             reason = _REASONS_OF_16.get(fact.reason, fact.reason)
+            trigger = _END_TRIGGERS.get(fact.reason, "")
             return common | no_nones(
                 eventType="Ended",
                 timestamp=iso(cal, fact.at),
-                triggerReason=_END_TRIGGERS.get(fact.reason, "AbnormalCondition"),
+                triggerReason=trigger if trigger in how.triggers else "AbnormalCondition",
                 transactionInfo={
                     "transactionId": tx_id(fact.tx),
-                    "stoppedReason": reason if reason in _REASONS else "Other",
+                    "stoppedReason": reason if reason in how.stopped else "Other",
                 },
                 evse={"id": fact.evse},
-                idToken=id_token(fact.token) if fact.token else None,
+                idToken=id_token(fact.token, how) if fact.token else None,
                 meterValue=samples.write_register(fact.register_wh, fact.at, "Transaction.End", cal, samples.as_number),
             )
 
@@ -135,9 +139,9 @@ def _known_tx(info: Payload) -> str:
     return tx
 
 
-def id_token(token: str, kind: str = "ISO14443") -> Payload:
-    if len(token) > 36:
-        raise ValueError(f"token {token!r} is longer than the 36 characters of 2.0.1")
+def id_token(token: str, how: Differences, kind: str = "ISO14443") -> Payload:
+    if len(token) > how.longest_token:
+        raise ValueError(f"token {token!r} is longer than the {how.longest_token} characters of {how.version}")
     return {"idToken": token, "type": kind if token else "NoAuthorization"}
 
 
