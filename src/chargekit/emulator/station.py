@@ -22,7 +22,7 @@ from chargekit.emulator.telling import Telling
 from chargekit.emulator.waking import Waking
 from chargekit.model.calendar import Calendar
 from chargekit.model.metering import MeterSample
-from chargekit.model.schedule import ProfileStore
+from chargekit.model.profile_store import ProfileStore
 from chargekit.model.site import ChargingStation
 from chargekit.wire import Unreadable, codec
 from chargekit.wire.messages import (
