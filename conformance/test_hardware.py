@@ -76,3 +76,13 @@ async def test_outlets_never_draw_more_than_their_supply(bench: Bench) -> None:
     first, _ = await _both(bench, "small-22kw")
     supply_a = first.profile.supply_a or 0.0
     await first.meter.holds(at_most_a=supply_a, for_s=300, at_least_a=supply_a * 0.9)
+
+
+@case("CK-SHR-003", requires={"shared_supply", "smart_charging"}, covers={"K04.FR.05", "1.6 3.13.3"}, area="profiles", limit_s=3600)
+async def test_the_stations_maximum_is_for_all_its_outlets_together(bench: Bench) -> None:
+    """A ChargingStationMaxProfile of 20 A with a vehicle on each outlet: both together draw no more, and most of it."""
+    first, _ = await _both(bench, "small-22kw")
+    bench.check_bound(first.meter.now_a(), 20, "a maximum")
+    await first.set_profile(id=81, purpose="ChargingStationMaxProfile", periods=[(0, 20)])
+    await first.meter.settles(at_most_a=20, within=first.profile.settle_s)
+    await first.meter.holds(at_most_a=20, for_s=120, at_least_a=17)

@@ -146,6 +146,23 @@ async def test_a_profile_of_a_remote_start_limits_its_transaction(bench: Bench) 
     await charger.meter.holds(at_most_a=8, for_s=120, at_least_a=7)
 
 
+@case("CK-PRO-017", requires={"smart_charging"}, covers={"K08.FR.02", "K08.FR.04", "TC_066_CS", "composite"}, area="profiles")
+async def test_the_composite_schedule_tells_what_will_be(bench: Bench) -> None:
+    """Under a maximum of 12 A, a TxProfile of 14 A that falls to 7 A after two minutes is told as 12 A and then 7 A, and comes true."""
+    charger = await bench.reach("EnergyTransferStarted")
+    await charger.set_profile(id=70, purpose=MAXIMUM, periods=[(0, 12)])
+    began = bench.now
+    await charger.set_profile(id=71, periods=[(0, 14), (120, 7)], start=began)
+    reply = await charger.ask("GetComposite", evse=charger.evse, duration_s=300, unit="A")
+    told = [(round(start_s), limit) for start_s, limit in reply.get("periods", [])]
+    expected = [(0, 12.0), (120, 7.0)]
+    if len(told) != 2 or any(abs(t - e) > 5 or amps != limit for (t, amps), (e, limit) in zip(told, expected, strict=True)):
+        raise Failed(f"{charger.name} told the composite schedule {told} where (s, A) {expected} apply", [bench.seen.last_seq])
+    await _shows(charger, 12)
+    await bench.sleep(max(0.0, began + 120 - bench.now))
+    await _shows(charger, 7)
+
+
 @case("CK-PRO-018", requires={"smart_charging"}, covers={"K01.FR.49", "K01.FR.50", "1.6 7.14"}, area="profiles")
 async def test_a_limit_in_watts_is_shared_by_the_phases(bench: Bench) -> None:
     """5,520 W without a number of phases are 8 A on each of three phases at 230 V."""

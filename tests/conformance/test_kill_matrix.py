@@ -34,6 +34,8 @@ KILLS = {
     "starts-schedule-at-once": ("CK-PRO-013", "ac-11", "at least 14 A expected"),
     "cleared-profile-still-limits": ("CK-PRO-014", "ac-01", "did not reach 12 A"),
     "drops-remote-start-profile": ("CK-PRO-016", "ac-01", "on a limit of 8 A"),
+    "maximum-per-outlet": ("CK-SHR-003", "visitor-01", "did not fall below"),
+    "composite-says-hardware": ("CK-PRO-017", "ac-11", "told the composite schedule"),
     "watts-per-phase": ("CK-PRO-018", "ac-11", "did not fall below"),
     "recurs-once": ("CK-PRO-019", "ac-01", "did not fall below"),
     "relative-never-moves-on": ("CK-PRO-020", "ac-11", "did not fall below"),

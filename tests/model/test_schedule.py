@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargekit.model.profile import ChargingProfile, Kind, Period, Purpose
-from chargekit.model.schedule import ProfileStore
+from chargekit.model.profile_store import ProfileStore
 
 HOUR, DAY = 3600.0, 86_400.0
 TX, DEFAULT, MOST, EXTERNAL = Purpose.TX, Purpose.TX_DEFAULT, Purpose.STATION_MAX, Purpose.EXTERNAL

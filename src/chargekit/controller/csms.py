@@ -14,8 +14,7 @@ from typing import Any, Protocol, cast
 
 from chargekit.controller.peer import EvseKnown, Peer
 from chargekit.model.calendar import Calendar
-from chargekit.model.profile import ChargingProfile, Purpose
-from chargekit.model.schedule import profile_of
+from chargekit.model.profile import ChargingProfile, Purpose, profile_of
 from chargekit.model.session import Session as ChargingSession
 from chargekit.model.site import Site
 from chargekit.wire import VERSIONS, Unreadable, codec

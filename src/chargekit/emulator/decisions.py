@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chargekit.emulator.outlet import Outlet, Transaction
 from chargekit.model.metering import MeterSample
 from chargekit.model.points import point
+from chargekit.model.profile import ChargingProfile
+from chargekit.model.profile_store import Running
 from chargekit.model.schedule import InForce
 from chargekit.wire.messages import Booted
 from chargekit.world.events import Effect
@@ -52,6 +55,18 @@ class Decisions:
         tx = outlet.tx
         assert tx is not None
         return self.store.limit_at(outlet.evse.id, self.own(now), transaction=tx.id or tx.ref, started=tx.started)
+
+    @point("station.start_profile")
+    def start_profile(self: Station, profile: ChargingProfile, tx: Transaction) -> ChargingProfile | None:  # type: ignore[misc]
+        """The profile of a remote start as that of the transaction it began (K05.FR.02); None: none."""
+        return profile if self.generation.assigned else replace(profile, transaction=tx.ref)
+
+    @point("station.station_share")
+    def station_share_a(self: Station, outlet: Outlet, now: float) -> float:  # type: ignore[misc]
+        """What an outlet may draw of what limits all outlets together, A per phase (K04.FR.05)."""
+        running = {n: Running(o.tx.id or o.tx.ref, o.tx.started) for n, o in self.outlets.items() if o.tx is not None}
+        most_a = {n: o.evse.max_a for n, o in self.outlets.items()}
+        return self.store.shares(self.own(now), running, most_a, 0.0 if outlet.evse.dc else 6.0).get(outlet.evse.id, 0.0)
 
     @point("station.offered_a")
     def offered_a(self: Station, outlet: Outlet, limit_a: float, now: float) -> float:  # type: ignore[misc]

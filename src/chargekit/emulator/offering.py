@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chargekit.emulator.outlet import Outlet
-from chargekit.world.events import Effect, Load
+from chargekit.world.events import Effect, Load, Save
 
 if TYPE_CHECKING:
     from chargekit.emulator.station import Station
@@ -17,10 +17,18 @@ class Offering:
     def refresh(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """Resolve the limit again and aim the pilot at it; outlets on one supply make room for each other."""
         self._resolve(outlet, now)
-        if self.spec.model.supply_a is not None and not outlet.evse.dc:
+        if (self.spec.model.supply_a is not None and not outlet.evse.dc) or (len(self.outlets) > 1 and self.store.wide):
             for other in self.outlets.values():
                 if other is not outlet:
                     self._resolve(other, now)
+
+    def _aged(self: Station, gone: bool, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """The link came or went: profiles with a time for being offline count again, or stop counting (2.1 K01.FR.101, K01.FR.102)."""
+        if gone:
+            out.append(Save("profiles", self.store.to_json()))
+        if any(one.profile.max_offline_s is not None for one in self.store.installed) or gone:
+            for outlet in self.outlets.values():
+                self.refresh(outlet, now, out)
 
     def _resolve(self: Station, outlet: Outlet, now: float) -> None:  # type: ignore[misc]
         number = outlet.evse.id
@@ -30,7 +38,9 @@ class Offering:
         force = self.limit_in_force(outlet, now)
         if force.until != float("inf"):
             self.timers[f"limit/{number}"] = max(force.until - self.offset, now + 0.001)
-        outlet.limit_a = min(force.limit_a, outlet.evse.max_a)
+        outlet.limit_a = min(force.flow_a, outlet.evse.max_a)
+        if len(self.outlets) > 1 and self.store.wide:
+            outlet.limit_a = min(outlet.limit_a, self.station_share_a(outlet, now))
         target = self.offered_a(outlet, min(outlet.limit_a, self.supply_a(outlet)), now)
         aimed = outlet.aim[1] if outlet.aim else outlet.offer_a
         if target != aimed:

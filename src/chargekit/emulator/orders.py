@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from chargekit.emulator.generation import KEYS, READ_ONLY, VARIABLES, WHOLE
 from chargekit.emulator.outlet import Outlet
 from chargekit.model.points import point
-from chargekit.model.profile import ChargingProfile, Purpose
+from chargekit.model.profile import ChargingProfile, Period, Purpose, RateUnit
+from chargekit.model.profile_store import Running
 from chargekit.wire import Unreadable
 from chargekit.wire.messages import (
     ClearProfile,
@@ -114,20 +116,32 @@ class Orders:
         why = self.refusal(command.evse, command.profile)
         if why:
             return Reply("Rejected", why)
-        self.store.set(command.evse, command.profile)
+        self.store.set(command.evse, command.profile, self.own(now), self.rng)
         out.append(Save("profiles", self.store.to_json()))
         return ACCEPTED
 
     def _composite(self: Station, command: GetComposite, now: float) -> CompositeReply:  # type: ignore[misc]
-        outlet = self.outlets.get(command.evse or next(iter(self.outlets)))
-        if outlet is None or (command.unit or "A") not in self.spec.model.rate_units:
-            return CompositeReply("Rejected")
-        tx = outlet.tx
-        periods = self.store.composite(
-            outlet.evse.id, self.own(now), command.duration_s, transaction=(tx.id or tx.ref) if tx else None,
-            started=tx.started if tx else None, hardware_a=outlet.evse.max_a,
+        unit = command.unit or ("A" if "A" in self.spec.model.rate_units else "W")
+        if unit not in self.spec.model.rate_units or (command.evse and command.evse not in self.outlets):
+            return CompositeReply("Rejected")  # K08.FR.05, K08.FR.07
+        return CompositeReply(
+            "Accepted", self.own(now), self.composite(command.evse, now, command.duration_s, unit), unit, command.duration_s
+        )
+
+    @point("station.composite")
+    def composite(self: Station, evse: int, now: float, duration_s: float, unit: RateUnit) -> tuple[Period, ...]:  # type: ignore[misc]
+        """What it expects to draw from now on (K08); EVSE 0 is the whole station."""
+        running = {n: Running(o.tx.id or o.tx.ref, o.tx.started) for n, o in self.outlets.items() if o.tx is not None}
+        if evse == 0:
+            most_a = {n: o.evse.max_a for n, o in self.outlets.items()}
+            phases = {n: o.evse.phases for n, o in self.outlets.items()}
+            supply_a = self.spec.model.supply_a or math.inf
+            return self.store.composite_of_all(self.own(now), duration_s, running, most_a, phases, unit, supply_a)
+        outlet, tx = self.outlets[evse], running.get(evse)
+        return self.store.composite(
+            evse, self.own(now), duration_s, transaction=tx.transaction if tx else None, started=tx.started if tx else None,
+            hardware_a=outlet.evse.max_a, unit=unit, phases=outlet.evse.phases,
         )  # fmt: skip
-        return CompositeReply("Accepted", self.own(now), periods, "A", command.duration_s)
 
     def _free(self: Station, evse: int | None) -> Outlet | None:  # type: ignore[misc]
         for outlet in self.outlets.values():
@@ -147,11 +161,11 @@ class Orders:
             return
         outlet.ended = False
         self.admit(outlet, command.token, now, out, command.remote_start_id)
-        profile = command.profile
-        if profile is None or profile.purpose is not Purpose.TX or outlet.tx is None:
+        if command.profile is None or command.profile.purpose is not Purpose.TX or outlet.tx is None:
             return
-        if not self.refusal(outlet.evse.id, profile):
-            self.store.set(outlet.evse.id, profile)
+        profile = self.start_profile(command.profile, outlet.tx)
+        if profile is not None and not self.refusal(outlet.evse.id, profile):
+            self.store.set(outlet.evse.id, profile, self.own(now), self.rng)
             out.append(Save("profiles", self.store.to_json()))
             self.refresh(outlet, now, out)
 

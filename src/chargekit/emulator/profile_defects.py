@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from chargekit.emulator.outlet import Outlet
+from chargekit.emulator.outlet import Outlet, Transaction
 from chargekit.emulator.station import Station
 from chargekit.model.points import Defect
-from chargekit.model.profile import ChargingProfile, Kind, Purpose
+from chargekit.model.profile import ChargingProfile, Kind, Period, Purpose, RateUnit
 from chargekit.model.schedule import InForce
 
 _Base = Station
@@ -94,12 +94,14 @@ class RelativeFromNow(_Resolves):
         return replace(profile, kind=Kind.ABSOLUTE, start=self.own(now)) if profile.kind is Kind.RELATIVE else profile
 
 
-class DropsStartProfile(_Resolves):
+class DropsStartProfile(Defect, _Base):
     name = "drops-remote-start-profile"
     seen = "starts by remote without the profile that came with it"
+    area, point = "profiles", "station.start_profile"
 
-    def minds(self, profile: ChargingProfile) -> bool:
-        return profile.purpose is not Purpose.TX or profile.transaction is not None
+    def start_profile(self, profile: ChargingProfile, tx: Transaction) -> ChargingProfile | None:
+        super().start_profile(profile, tx)
+        return None
 
 
 class DefaultCapsAll(Defect, _Base):
@@ -165,7 +167,28 @@ class WattsPerPhase(Defect, _Base):
         return replace(good, limit_a=good.limit_a * 3.0) if watts else good
 
 
+class MaximumPerOutlet(Defect, _Base):
+    name = "maximum-per-outlet"
+    seen = "gives each outlet the whole ChargingStationMaxProfile instead of sharing it"
+    area, point = "profiles", "station.station_share"
+
+    def station_share_a(self, outlet: Outlet, now: float) -> float:
+        super().station_share_a(outlet, now)
+        return inf
+
+
+class CompositeOfHardware(Defect, _Base):
+    name = "composite-says-hardware"
+    seen = "tells its hardware maximum as composite schedule whatever profiles are installed"
+    area, point = "profiles", "station.composite"
+
+    def composite(self, evse: int, now: float, duration_s: float, unit: RateUnit) -> tuple[Period, ...]:
+        super().composite(evse, now, duration_s, unit)
+        return (Period(0.0, max(o.evse.max_a for o in self.outlets.values())),)
+
+
 PROFILE_DEFECTS: tuple[type[Defect], ...] = (
     IgnoresDefault, IgnoresMaximum, LowestStack, IgnoresValidity, StartsAtOnce, RecursOnce, RelativeFromNow, DropsStartProfile,
-    DefaultCapsAll, DefaultWaits, NeverRises, HoldsCleared, WattsPerPhase,
+    DefaultCapsAll, DefaultWaits, NeverRises, HoldsCleared, WattsPerPhase, MaximumPerOutlet,
+    CompositeOfHardware,
 )  # fmt: skip

@@ -22,7 +22,8 @@ from chargekit.emulator.telling import Telling
 from chargekit.emulator.waking import Waking
 from chargekit.model.calendar import Calendar
 from chargekit.model.metering import MeterSample
-from chargekit.model.schedule import ProfileStore
+from chargekit.model.profile_rules import rules_of
+from chargekit.model.profile_store import ProfileStore
 from chargekit.model.site import ChargingStation
 from chargekit.wire import Unreadable, codec
 from chargekit.wire.messages import (
@@ -82,7 +83,10 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
         self.cache: dict[str, str] = dict(saved.get("cache", {}))
         self.queue = MessageQueue(saved)
         self.txids: dict[str, str] = {k[3:]: v for k, v in saved.items() if k.startswith("id/")}
-        self.store = ProfileStore([e.id for e in spec.model.evses], spec.model.voltage_v, spec.model.rate_units)
+        self.store = ProfileStore(
+            [e.id for e in spec.model.evses], spec.model.voltage_v, spec.model.rate_units,
+            rules_of(spec.ocpp, {e.id: e.phases for e in spec.model.evses if not e.dc}, spec.model.phase_switching), calendar,
+        )  # fmt: skip
         self.store.load(self.profiles_at_start(saved.get("profiles", ())))
         self.outlets = {e.id: Outlet(e, operative=bool(saved.get(f"operative/{e.id}", True))) for e in spec.model.evses}
         self.left = {e.id: saved[f"tx/{e.id}"] for e in spec.model.evses if f"tx/{e.id}" in saved}
@@ -193,6 +197,7 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
     def _opened(self, now: float, out: list[Effect]) -> None:
         self.online, self.dialled, self.sending = True, 0, False
         self.timers.pop("dial", None)
+        self._aged(self.store.online(self.own(now)), now, out)
         if not self.accepted:
             self._boot(now, out)
         else:
@@ -214,6 +219,8 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
             self.timers.pop("boot", None)
             self.timers.pop("retry", None)
             self.link_lost(now, out)
+            self.store.offline(self.own(now))
+            self._aged(False, now, out)
         self.timers["dial"] = now + self.dial_wait_s()
         self.dialled += 1
 

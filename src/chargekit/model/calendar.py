@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 
@@ -39,3 +40,47 @@ class Calendar:
     def parse(self, text: str) -> float:
         """Run time of an RFC 3339 text. ValueError if it can't be read."""
         return self.now_of(datetime.fromisoformat(text))
+
+    def offset_s(self, now: float) -> float:
+        """How far the zone's wall clock is ahead of UTC; 0 where there is no such date."""
+        try:
+            return _offset_s(self.utc(now), self.zone)
+        except (OverflowError, ValueError):
+            return 0.0
+
+    def next_shift(self, now: float) -> float:
+        """When the wall clock is next put forward or back; where that is more than a year away, a time before it."""
+        later = now + 365.0 * 86_400.0
+        try:
+            at = self.utc(now)
+            for year in (at.year, at.year + 1):
+                for shift in _shifts(self.zone, year):
+                    if shift > at:
+                        return (shift - self.epoch).total_seconds()
+        except (OverflowError, ValueError):
+            pass
+        return later
+
+
+def _offset_s(at: datetime, zone: str) -> float:
+    found = at.astimezone(ZoneInfo(zone)).utcoffset()
+    return found.total_seconds() if found is not None else 0.0
+
+
+@lru_cache(maxsize=256)
+def _shifts(zone: str, year: int) -> tuple[datetime, ...]:
+    """The instants of a year at which the zone's offset changes, to the second."""
+    found = []
+    day, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
+    while day < end:
+        low, high = day, day + timedelta(days=1)
+        if _offset_s(low, zone) != _offset_s(high, zone):
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=int((high - low).total_seconds() / 2))
+                if _offset_s(middle, zone) == _offset_s(low, zone):
+                    low = middle
+                else:
+                    high = middle
+            found.append(high)
+        day += timedelta(days=1)
+    return tuple(found)

@@ -65,7 +65,7 @@ from .messages import (
     Trigger,
     Unlock,
 )
-from .profiles import UNITS, read_periods, read_profile, write_period, write_profile
+from .profiles import UNITS, Dialect, read_periods, read_profile, write_period, write_profile
 from .protocol import Payload, Unreadable
 from .v2 import DIFFERENCES, Differences
 from .v201_events import id_token, read_event, tx_id, write_event
@@ -226,7 +226,7 @@ def _with_reason(status: str, reply: Reply) -> Payload:
     return {"status": status} | ({"statusInfo": {"reasonCode": reply.reason[:20]}} if reply.reason else {})
 
 
-def _write_composite(command: GetComposite, reply: CompositeReply, cal: Calendar) -> Payload:
+def _write_composite(command: GetComposite, reply: CompositeReply, cal: Calendar, how: Dialect) -> Payload:
     if not reply.accepted or not reply.periods:
         return {"status": "Accepted" if reply.accepted else "Rejected"}
     if reply.start is None:
@@ -238,7 +238,7 @@ def _write_composite(command: GetComposite, reply: CompositeReply, cal: Calendar
             "duration": seconds(reply.duration_s),
             "scheduleStart": iso(cal, reply.start),
             "chargingRateUnit": reply.unit,
-            "chargingSchedulePeriod": [write_period(period) for period in reply.periods],
+            "chargingSchedulePeriod": [write_period(period, how) for period in reply.periods],
         },
     }
 
@@ -411,7 +411,7 @@ class V2:
     def write_reply(self, command: Command, reply: CommandReply, cal: Calendar) -> Payload:
         match command, reply:
             case GetComposite(), CompositeReply():
-                return _write_composite(command, reply, cal)
+                return _write_composite(command, reply, cal, self._how.profile)
             case GetComposite(), Reply():
                 return _with_reason("Accepted" if reply.accepted else "Rejected", reply)
             case GetKeys(), KeysReply():
@@ -450,7 +450,7 @@ class V2:
         return CompositeReply(
             status,
             opt_moment(schedule, "scheduleStart", cal),
-            read_periods(schedule),
+            read_periods(schedule, self._how.profile),
             one_of(schedule, "chargingRateUnit", UNITS),
             opt_bounded(schedule, "duration") or 0.0,
         )
