@@ -27,6 +27,8 @@ ATTEMPTS: Final = 3
 """NetworkProfileConnectionAttempts where nothing else was set; also for new credentials of 1.6."""
 MOST_EVENTS, MOST_LOGGED, MOST_ROOTS, LONGEST_CHAIN = 50, 200, 10, 10_000
 SLOTS: Final = ("1", "2", "3")
+SOON_S: Final = 0.1
+"""A job begun by another: time must pass between the two."""
 LATER_S: Final = 1.0
 """Between the answer to a change and the new connection."""
 ORGANISATION: Final = "chargekit lab"
@@ -68,15 +70,15 @@ class Securing:
         """With what it dials; None without any security, to where it always did."""
         held = self.security()
         profile = held["profile"]
-        if profile == 0 and not held["url"]:
-            return None
         rows = [row for row in self.memory.get("security/roots", []) if row["type"] == CSMS_ROOT]
+        if profile == 0 and not held["url"] and not rows:
+            return None
         new = [row["pem"] for row in rows if not row.get("fallback")]
         # M05.FR.14: the old root only after the new one failed.
         pems = [row["pem"] for row in rows if row.get("fallback")] if self.on_fallback and len(new) < len(rows) else new
         own = self.memory.get("security/identity", {}) if profile == 3 else {}
         password = spoken_password(held["password"], self.spec.ocpp) if profile in (1, 2) else b""
-        return Access(profile, held["url"], password, tuple(pems) if profile >= 2 else (), own.get("certificate", ""), own.get("key", ""))
+        return Access(profile, held["url"], password, tuple(pems), own.get("certificate", ""), own.get("key", ""))
 
     def dial_out(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         out.append(Dial(CSMS, self.access()))
@@ -140,7 +142,7 @@ class Securing:
         self.telling = False
         for name, timer in (("next", "switch"), ("signing", "sign"), ("identity", "renew"), ("v2g", "ocsp")):
             if f"security/{name}" in self.memory:
-                self.timers.setdefault(f"job/{timer}", now)
+                self.timers.setdefault(f"job/{timer}", now + SOON_S)
         self.tell_events(now)
 
     def redial(self: Station, now: float) -> None:  # type: ignore[misc]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from chargekit.emulator import certificates
 from chargekit.emulator.certificates import Certificate, chain_fault, hash_data, issued, read, time_fault
-from chargekit.emulator.securing import CSMS_ROOT, LONGEST_CHAIN, MOST_ROOTS, SLOTS
+from chargekit.emulator.securing import CSMS_ROOT, LONGEST_CHAIN, MOST_ROOTS, SLOTS, SOON_S
 from chargekit.emulator.services import Payload, Refusal, heard, job, service
 from chargekit.model.security import password_fault
 from chargekit.wire.messages import Trigger
@@ -138,7 +138,7 @@ def extended_trigger(station: Station, payload: Payload, now: float, out: list[E
         return {"status": "Accepted"}
     answer = getattr(station.carry_out(command, now, out, []), "status", "NotImplemented")
     if answer == "Accepted":
-        station.timers["job/triggered"] = now
+        station.timers["job/triggered"] = now + SOON_S
         station.triggered = command
     return {"status": answer}
 
@@ -156,7 +156,7 @@ def sign(station: Station, kind: str, now: float, out: list[Effect]) -> None:
     key = certificates.new_key(station.rng)
     csr = certificates.signing_request(key, station.spec.id, held["organisation"])
     station.keep("security/signing", {"key": key, "csr": csr, "kind": kind, "tries": 0}, out)
-    station.timers["job/sign"] = now
+    station.timers["job/sign"] = now + SOON_S
 
 
 @job("sign")
@@ -214,10 +214,10 @@ def signed(station: Station, payload: Payload, now: float, out: list[Effect]) ->
     station.keep("security/signing", None, out)
     if kind == OWN:
         station.keep("security/next", new, out)
-        station.timers["job/switch"] = now
+        station.timers["job/switch"] = now + SOON_S
     else:
         station.keep("security/v2g", new, out)
-        station.timers["job/ocsp"] = now
+        station.timers["job/ocsp"] = now + SOON_S
     return {"status": "Accepted"}
 
 
@@ -238,7 +238,7 @@ def switch(station: Station, now: float, out: list[Effect]) -> None:
     station.keep("security/identity", new, out)
     station.keep("security/next", None, out)
     station.security_event("ReconfigurationOfSecurityParameters", "new certificate of the station", now, out)
-    station.timers["job/renew"] = now
+    station.timers["job/renew"] = now + SOON_S
 
 
 @job("renew")

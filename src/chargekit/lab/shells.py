@@ -15,6 +15,7 @@ from chargekit.lab.modbus import Framing, MeterBus, MeterServer, NoMeter
 from chargekit.lab.remote_rig import RigClient, RigServer
 from chargekit.lab.sockets import CsmsServer, StationLink
 from chargekit.lab.tap import WireTap
+from chargekit.lab.tls import server_context
 from chargekit.model.located import BadInput
 from chargekit.model.site import MeterPoint
 from chargekit.world.events import MeterSource
@@ -64,7 +65,21 @@ def _controller_end(lab: Lab, loop: SocketLoop) -> CsmsServer:
 
     stations = [lab.site.station(name) for name in lab.stations]
     taps = {name: WireTap(lab.history, name) for name in lab.stations}
-    server = CsmsServer(loop, lab.world, CSMS, stations, taps, lab.plan.listen or LOOPBACK, compression=lab.plan.compression)
+    held, plain, secure, context = lab.security, lab.plan.listen or LOOPBACK, lab.plan.listen_tls, None
+    if held is not None and held.pairs:
+        context = server_context(held.pairs, held.ca, held.source)
+        only = min(held.profiles, default=2) >= 2
+        if secure is None and not only and lab.plan.listen is not None:
+            why = "some stations connect over TLS and some without: they can't share a port"
+            raise BadInput(held.source, why, "--listen-tls HOST:PORT for those over TLS")
+        secure = secure or plain
+        server = CsmsServer(
+            loop, lab.world, CSMS, stations, taps, None if only and secure == plain else plain, compression=lab.plan.compression,
+            doors=lab.controller.doors if lab.controller else None, tls=context, listen_tls=secure,
+        )  # fmt: skip
+    else:
+        doors = lab.controller.doors if lab.controller else None
+        server = CsmsServer(loop, lab.world, CSMS, stations, taps, plain, compression=lab.plan.compression, doors=doors)
     lab.shells.append(server)
     lab.listening["csms"] = server
     if lab.plant is None:
@@ -81,6 +96,8 @@ def _station_ends(lab: Lab, loop: SocketLoop, server: CsmsServer | None) -> None
             parse_uri(lab.plan.csms_url)
         except (InvalidURI, ValueError):
             raise BadInput(None, f"no WebSocket address: {lab.plan.csms_url!r}", "for example ws://127.0.0.1:9000/ocpp") from None
+        if lab.security is not None:
+            _same_scheme(lab.plan.csms_url, lab.security.profiles)
 
     def url() -> str:
         if server is None:
@@ -88,12 +105,26 @@ def _station_ends(lab: Lab, loop: SocketLoop, server: CsmsServer | None) -> None
         host, port = server.address
         return f"ws://{host}:{port}"
 
+    def secure_url() -> str:
+        host, port = server.secure_address or server.address if server is not None else ("", 0)
+        return f"wss://{host}:{port}"
+
     for name in lab.stations:
         tap = WireTap(lab.history, name) if server is None else None
         version = lab.site.station(name).ocpp
         link = StationLink(loop, lab.world, name, CSMS, version, url, tap, compression=lab.plan.compression)
+        link.secure_url = secure_url if server is not None else None
         lab.links[name] = link
         lab.shells.append(link)
+
+
+def _same_scheme(url: str, profiles: frozenset[int]) -> None:
+    """An address in the clear for profiles that are not, or the other way round, is a mistake. BadInput."""
+    secure = url.startswith("wss://")
+    if not secure and any(p >= 2 for p in profiles):
+        raise BadInput(None, f"security profile {max(profiles)} needs TLS, {url!r} has none", "wss:// in --csms")
+    if secure and 1 in profiles:
+        raise BadInput(None, f"security profile 1 is without TLS, {url!r} is with it", "--security-profile 2, or ws:// in --csms")
 
 
 def _meters(lab: Lab, loop: SocketLoop) -> None:

@@ -301,6 +301,16 @@ class _Connect(connect):
         return exc
 
 
+class _Heard(ClientConnection):
+    """Remembers why it was lost: with TLS 1.3 a refused client certificate shows only after the station's handshake is done."""
+
+    lost: Exception | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = exc
+        super().connection_lost(exc)
+
+
 class StationLink:
     """A station's end of its link over a real socket, as the World's Port. `tap` where this end is the one that records."""
 
@@ -379,15 +389,23 @@ class StationLink:
         return f"{base.rstrip('/')}/{quote(self.station, safe='')}", more
 
     async def _connect(self, life: int, access: Access) -> None:
+        made: list[_Heard] = []
+
+        def connection(*args: Any, **kwargs: Any) -> _Heard:
+            made.append(_Heard(*args, **kwargs))
+            return made[-1]
+
         try:
             address, more = self._how(access)
             ws = await _Connect(
                 address, subprotocols=[Subprotocol(SUBPROTOCOLS[self.version])], proxy=None,
-                compression="deflate" if self.compression else None, user_agent_header=None, **patience(self.loop.rate), **more,
+                compression="deflate" if self.compression else None, user_agent_header=None, create_connection=connection,  # type: ignore[arg-type]
+                **patience(self.loop.rate), **more,
             )  # fmt: skip
         except (OSError, WebSocketException, TimeoutError, ValueError, BadInput) as why:
             if life == self._life:
-                self._gone(1006, *diagnosis(why))
+                lost = made[-1].lost if made else None
+                self._gone(1006, *diagnosis(lost if isinstance(lost, ssl.SSLError) else why))
             return
         if life != self._life:
             ws.transport.abort()

@@ -11,13 +11,15 @@ import os
 import ssl
 import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from websockets.exceptions import InvalidStatus
 
 from chargekit.controller.admission import Subject
+from chargekit.controller.security_desk import Certify
+from chargekit.model.calendar import Calendar
 from chargekit.model.located import BadInput, Source
 from chargekit.model.security import Access
 from chargekit.world.events import Fault
@@ -159,6 +161,51 @@ def _trust(context: ssl.SSLContext, roots: str, source: Source | None) -> None:
         context.load_verify_locations(cadata=roots)
     except (ssl.SSLError, ValueError) as error:
         raise BadInput(source, f"CA certificates can't be used: {str(error)[:120]}", "X.509 in PEM expected") from None
+
+
+# --- signing ----------------------------------------------------------------------------------------------------
+
+
+def certifier(certificate: str, key: str, calendar: Calendar, days: int = 365) -> Certify:
+    """A certificate authority for a lab: signs a station's request if it is for that station (A02.FR.04 asks for one of its own).
+
+    It returns the chain as PEM, None for a request that can't be granted. Valid by the wall clock and by the run's.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+    from cryptography.x509.oid import NameOID
+
+    issuer = x509.load_pem_x509_certificate(certificate.encode())
+    signer = load_pem_private_key(key.encode(), None)
+    if not isinstance(signer, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise BadInput(None, "the authority's key is neither RSA nor ECDSA")
+
+    def certify(station: str, csr: str, now: float) -> str | None:
+        try:
+            asked = x509.load_pem_x509_csr(csr.encode("ascii"))
+            names = asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+            public = asked.public_key()
+            if not asked.is_signature_valid or [n.value for n in names] != [station]:
+                return None
+            if not isinstance(public, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) or public.key_size < 224:
+                return None
+            begin, end = sorted((datetime.now(UTC), calendar.utc(now)))
+            made = (
+                x509.CertificateBuilder().subject_name(asked.subject).issuer_name(issuer.subject).public_key(public)
+                .serial_number(x509.random_serial_number())
+                .not_valid_before(max(begin - timedelta(days=1), issuer.not_valid_before_utc))
+                .not_valid_after(min(end + timedelta(days=days), issuer.not_valid_after_utc))
+                .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+                .sign(signer, hashes.SHA256())
+            )  # fmt: skip
+        except Exception:
+            # A parser of hostile bytes: what it raises is not to be listed.
+            return None
+        return made.public_bytes(Encoding.PEM).decode() + certificate
+
+    return certify
 
 
 # --- what went wrong --------------------------------------------------------------------------------------------
