@@ -49,8 +49,8 @@ def install(station: Station, payload: Payload, now: float, out: list[Effect]) -
     """M05: a root the station is to trust. Replaced when it is there already; only in its old one's line with the additional check."""
     kind = _OLD_NAMES.get(payload["certificateType"], payload["certificateType"])
     found = read(payload["certificate"])
-    if not found:
-        return _status(station, "Rejected", "InvalidCertificate", "no certificate in PEM")
+    if len(found) != 1:
+        return _status(station, "Rejected", "InvalidCertificate", "one certificate in PEM expected")
     one, at = found[0], station.calendar.utc(station.own(now))
     why = one.fault or time_fault(one, at) or ("" if one.ca else "not the certificate of a CA")
     if why:

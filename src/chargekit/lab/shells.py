@@ -13,6 +13,7 @@ from chargekit.lab.links import MemoryMeter
 from chargekit.lab.loop import SocketLoop
 from chargekit.lab.modbus import Framing, MeterBus, MeterServer, NoMeter
 from chargekit.lab.remote_rig import RigClient, RigServer
+from chargekit.lab.site_security import fits
 from chargekit.lab.sockets import CsmsServer, StationLink
 from chargekit.lab.tap import WireTap
 from chargekit.lab.tls import server_context
@@ -69,12 +70,11 @@ def _controller_end(lab: Lab, loop: SocketLoop) -> CsmsServer:
     if held is not None and held.pairs:
         context = server_context(held.pairs, held.ca, held.source)
         only = min(held.profiles, default=2) >= 2
-        if secure is None and not only and lab.plan.listen is not None:
-            why = "some stations connect over TLS and some without: they can't share a port"
-            raise BadInput(held.source, why, "--listen-tls HOST:PORT for those over TLS")
-        secure = secure or plain
+        fits(held, None, lab.plan.listen is not None, secure is not None)
+        secure = secure or (plain if only else LOOPBACK)
+        clear = None if only and lab.plan.listen_tls is None else plain
         server = CsmsServer(
-            loop, lab.world, CSMS, stations, taps, None if only and secure == plain else plain, compression=lab.plan.compression,
+            loop, lab.world, CSMS, stations, taps, clear, compression=lab.plan.compression,
             doors=lab.controller.doors if lab.controller else None, tls=context, listen_tls=secure,
         )  # fmt: skip
     else:
@@ -97,7 +97,7 @@ def _station_ends(lab: Lab, loop: SocketLoop, server: CsmsServer | None) -> None
         except (InvalidURI, ValueError):
             raise BadInput(None, f"no WebSocket address: {lab.plan.csms_url!r}", "for example ws://127.0.0.1:9000/ocpp") from None
         if lab.security is not None:
-            _same_scheme(lab.plan.csms_url, lab.security.profiles)
+            fits(lab.security, lab.plan.csms_url, False, False)
 
     def url() -> str:
         if server is None:
@@ -116,15 +116,6 @@ def _station_ends(lab: Lab, loop: SocketLoop, server: CsmsServer | None) -> None
         link.secure_url = secure_url if server is not None else None
         lab.links[name] = link
         lab.shells.append(link)
-
-
-def _same_scheme(url: str, profiles: frozenset[int]) -> None:
-    """An address in the clear for profiles that are not, or the other way round, is a mistake. BadInput."""
-    secure = url.startswith("wss://")
-    if not secure and any(p >= 2 for p in profiles):
-        raise BadInput(None, f"security profile {max(profiles)} needs TLS, {url!r} has none", "wss:// in --csms")
-    if secure and 1 in profiles:
-        raise BadInput(None, f"security profile 1 is without TLS, {url!r} is with it", "--security-profile 2, or ws:// in --csms")
 
 
 def _meters(lab: Lab, loop: SocketLoop) -> None:

@@ -303,6 +303,19 @@ def _first_line(path: Path, source: Source | None) -> str:
     return text[0].strip()
 
 
+def fits(held: SiteSecurity, csms_url: str | None, listens: bool, listens_tls: bool) -> None:
+    """Whether the addresses suit the profiles: below 2 in the clear, above over TLS, never both on one port. BadInput."""
+    if csms_url is not None:
+        secure, most = csms_url.startswith("wss://"), max(held.profiles, default=0)
+        if not secure and most >= 2:
+            raise BadInput(None, f"security profile {most} needs TLS, {csms_url!r} has none", "wss:// in --csms")
+        if secure and 1 in held.profiles:
+            raise BadInput(None, f"security profile 1 is without TLS, {csms_url!r} is with it", "--security-profile 2, or ws:// in --csms")
+    elif listens and not listens_tls and held.pairs and min(held.profiles) < 2 <= max(held.profiles):
+        why = "some stations connect over TLS and some without: they can't share a port"
+        raise BadInput(held.source, why, "--listen-tls HOST:PORT for those over TLS")
+
+
 def warnings(settings: Settings | None) -> list[str]:
     """What is allowed in a lab and nowhere else."""
     if settings is None:
