@@ -403,7 +403,11 @@ def test_network_profiles_that_are_refused(change: dict[str, Any], slot: int):
     }  # fmt: skip
     one = rig("2.0.1", 1)
     assert one.ask("SetNetworkProfile", {"configurationSlot": 2, "connectionData": good}) == {"status": "Accepted"}
+    assert (
+        one.ask("SetNetworkProfile", {"configurationSlot": 3.0, "connectionData": good | {"securityProfile": 1.0}})["status"] == "Accepted"
+    )
     held = one.saved["m/security"]
+    assert repr(held["slots"]["3"]["securityProfile"]) == "1"
     assert one.ask("SetNetworkProfile", {"configurationSlot": slot, "connectionData": good | change})["status"] == "Rejected"
     assert one.saved["m/security"] == held
 

@@ -298,7 +298,9 @@ def ev_certificate_told(station: Station, payload: Payload | None, now: float, o
 @service("SetNetworkProfile", *TWO)
 def set_network_profile(station: Station, payload: Payload, now: float, out: list[Effect]) -> Payload | Refusal:
     """B09: kept for the next reboot. Refused: another slot (FR.05), a lower profile (FR.04), what this station does not speak (FR.02)."""
-    slot, data = str(payload["configurationSlot"]), payload["connectionData"]
+    # JSON's 1.0 is a whole number too.
+    slot = str(int(payload["configurationSlot"]))
+    data = payload["connectionData"] | {"securityProfile": int(payload["connectionData"]["securityProfile"])}
     held = station.security()
     why = "" if slot in SLOTS else "InvalidConfSlot"
     if data["securityProfile"] < held["profile"]:

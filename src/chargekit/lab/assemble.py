@@ -42,9 +42,9 @@ class Plan:
 
     `csms_url`: the stations dial an outside controller. `listen`: (host, port) where outside stations connect; then nothing is
     emulated. `meters_at`: where outside meters are read. `serve_meters`, `serve_rig`: where others read ours, and lend a hand here;
-    `rigs_at`: where others lend us theirs. With anybody outside the clock starts at the present, not at the site's epoch.
-    `security` goes over what the site file says; `listen_tls`: where stations connect over TLS when some connect without. Links in
-    memory know no security.
+    `rigs_at`: where others lend us theirs. `security` goes over what the site file says; `listen_tls`: where stations connect over TLS
+    when some connect without. Links in memory know no security. With anybody outside, or with security over sockets, the clock
+    starts at the present, not at the site's epoch.
     """
 
     seed: str = "1"
@@ -90,7 +90,8 @@ class Lab:
             raise ValueError("a lab plays the stations or the controller to somebody outside, not both")
         self.bundle, self.plan = bundle, plan
         self.site: Site = bundle.site
-        if plan.outside:
+        if plan.outside or (plan.sockets and (plan.security or bundle.security) is not None):
+            # Certificates are valid by the real date.
             start = datetime.now(UTC).replace(microsecond=0)
             self.site = replace(bundle.site, calendar=replace(bundle.site.calendar, epoch=start))
         self.calendar = self.site.calendar
