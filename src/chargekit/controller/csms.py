@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
+from chargekit.controller.admission import Doors
 from chargekit.controller.peer import EvseKnown, Peer
+from chargekit.controller.security_desk import Certify, answer_to, certificate_for
 from chargekit.model.calendar import Calendar
 from chargekit.model.profile import ChargingProfile, Purpose, profile_of
 from chargekit.model.session import Session as ChargingSession
@@ -34,6 +36,7 @@ from chargekit.wire.messages import (
     Fact,
     KeysReply,
     Metered,
+    Other,
     RemoteStart,
     RemoteStop,
     Reply,
@@ -75,6 +78,8 @@ class Controller:
         self.reached: dict[str, None] = {}
         self.peers = {s.id: Peer(s, {e.id: EvseKnown(e) for e in s.model.evses}) for s in site.stations}
         self.operator: Leading | None = None
+        self.doors: Doors | None = None
+        self.certify: Certify | None = None
         self.statuses: dict[str, str] = {}
         self.held: list[tuple[float, str, str, AuthorizeAsked]] = []
         self._deadlines: deque[tuple[float, str]] = deque()
@@ -210,13 +215,27 @@ class Controller:
             return
         answer = self._learn(peer, fact, now, out)
         try:
-            peer.session.answer(called.id, reader.write_answer(fact, answer, self.calendar))
+            told = answer_to(fact, certifies=self.certify is not None) if isinstance(fact, Other) else None
+            peer.session.answer(called.id, reader.write_answer(fact, answer, self.calendar, told))
         except ValueError as why_not:
             # The vocabulary has no answer for this message.
             peer.session.refuse(called.id, "NotSupported", str(why_not)[:200])
+        if isinstance(fact, Other):
+            self._flush(peer, out)
+            self._secure(peer, fact, now, out)
         if self.operator is not None:
             self._flush(peer, out)
             self.operator.told(peer, fact, now, out)
+
+    def _secure(self, peer: Peer, fact: Other, now: float, out: list[Effect]) -> None:
+        """A security event is noted; a request for a certificate is signed and sent back, where we have somebody who signs."""
+        if fact.action == "SecurityEventNotification":
+            body = {"event": str(fact.payload.get("type", ""))[:50], "info": str(fact.payload.get("techInfo", ""))[:255]}
+            out.append(Note("controller", peer.spec.id, "security_event", body))
+        elif fact.action == "SignCertificate" and self.certify is not None:
+            command = certificate_for(peer.spec.id, peer.version, fact, self.certify, now)
+            if command is not None:
+                self.command(peer, command, now, out)
 
     def _answer_token(self, peer: Peer, ident: str, fact: AuthorizeAsked, status: str, out: list[Effect]) -> None:
         if peer.session is None:
@@ -308,6 +327,8 @@ class Controller:
             return False
         action, payload = codec(peer.version).write_command(command, self.calendar)
         peer.session.call(action, payload, now, (command, context))
+        if self.doors is not None:
+            self.doors.asked(peer.spec.id, command)
         self._deadlines.append((now + CALL_TIMEOUT_S, peer.spec.id))
         self._flush(peer, out)
         return True
@@ -331,6 +352,8 @@ class Controller:
     def _tell(
         self, peer: Peer, command: Command, context: object, reply: CommandReply | None, why: str, now: float, out: list[Effect]
     ) -> None:
+        if self.doors is not None:
+            self.doors.told(peer.spec.id, command, reply)
         if isinstance(context, str):
             body = {"ask": context, "command": type(command).__name__, "why": why, **reply_body(reply)}
             out.append(Note("controller", peer.spec.id, "reply", body))

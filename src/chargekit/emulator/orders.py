@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chargekit.emulator.generation import KEYS, READ_ONLY, VARIABLES, WHOLE
 from chargekit.emulator.outlet import Outlet
+from chargekit.emulator.services_security import KINDS, sign
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose, RateUnit
 from chargekit.model.profile_store import Running
@@ -90,13 +91,14 @@ class Orders:
                 return REJECTED if command.resume else ACCEPTED  # transactions can't be resumed here (B13.FR.01)
             case Trigger():
                 known = ("BootNotification", "Heartbeat", "StatusNotification", "MeterValues")
-                return ACCEPTED if command.message in known else Reply("NotImplemented")
+                signs = command.message in KINDS and not self.generation.assigned
+                return ACCEPTED if command.message in known or signs else Reply("NotImplemented")
             case SetAvailability():
                 return self._availability(command, now, out)
             case GetKeys():
                 return self._get_keys(command)
             case SetKey():
-                return self._set_key(command, out)
+                return self.set_security(command, now, out) or self._set_key(command, out)
             case Unlock():
                 return Reply("Unlocked") if command.evse in self.outlets else Reply("NotSupported")
             case OtherCommand():
@@ -174,6 +176,8 @@ class Orders:
             self._boot(now, out)
         elif command.message == "Heartbeat":
             self._beat(now, out)
+        elif command.message in KINDS:
+            sign(self, KINDS[command.message], now, out)
         elif command.message == "StatusNotification":
             self.show_all(now, out)
         else:
@@ -196,8 +200,8 @@ class Orders:
     def _known_keys(self: Station) -> dict[str, str]:  # type: ignore[misc]
         known = {**self.keys, **READ_ONLY, "NumberOfConnectors": str(len(self.outlets))}
         if not self.generation.assigned:
-            return {name: known[key] for name, key in VARIABLES.items()}
-        return known
+            return {name: known[key] for name, key in VARIABLES.items()} | self.security_keys()
+        return known | self.security_keys()
 
     def _get_keys(self: Station, command: GetKeys) -> KeysReply:  # type: ignore[misc]
         known = self._known_keys()

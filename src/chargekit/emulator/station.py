@@ -16,7 +16,9 @@ from chargekit.emulator.offering import Offering
 from chargekit.emulator.orders import Orders
 from chargekit.emulator.outlet import Outlet, Transaction
 from chargekit.emulator.queue import MessageQueue, Queued
+from chargekit.emulator.securing import Securing
 from chargekit.emulator.services import JOBS, offered, remembered
+from chargekit.emulator.services_security import ask_ev_certificate
 from chargekit.emulator.serving import Serving
 from chargekit.emulator.telling import Telling
 from chargekit.emulator.waking import Waking
@@ -35,11 +37,11 @@ from chargekit.wire.messages import (
     TokenAnswer,
     TransactionEnded,
     TransactionStarted,
+    Trigger,
 )  # fmt: skip
 from chargekit.wire.session import Answered, Called, Happening, Refused, Session, Unanswered
 from chargekit.world.events import (
     Closed,
-    Dial,
     Effect,
     Event,
     Frame,
@@ -62,7 +64,7 @@ class Tap(Protocol):
     def read(self, now: float) -> MeterSample: ...
 
 
-class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
+class Station(Orders, Serving, Securing, Offering, Telling, Waking, Decisions):
     """A charging station. `saved` is its non-volatile memory; `clock_offset_s` how far its clock is ahead of UTC until the
     CSMS sets it (never, with `keeps_clock`)."""
 
@@ -97,6 +99,9 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
         self.timers: dict[str, float] = {"power": start_s}
         self.count = 0
         self.sending = False
+        self.telling: bool = False
+        self.on_fallback: bool = False
+        self.triggered: Trigger | None = None
 
     @property
     def due(self) -> float | None:
@@ -125,7 +130,7 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
             case Opened():
                 self._opened(now, out)
             case Closed():
-                self._closed(now, out)
+                self._closed(event, now, out)
             case Hand():
                 self._hand(event, now, out)
             case _:
@@ -155,7 +160,7 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
             case "up":
                 self._up(now, out)
             case "dial":
-                out.append(Dial(CSMS))
+                self.dial_out(now, out)
             case "boot":
                 self._boot(now, out)
             case "beat":
@@ -190,7 +195,10 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
         self.left = {}
         for number in self.outlets:
             out.append(Load(number, False, 0.0))
-        out.append(Dial(CSMS))
+        if "security" in self.memory:
+            self.security_event("StartupOfTheDevice" if self.reason == "PowerUp" else "ResetOrReboot", "", now, out)
+            self.choose_network(out)
+        self.dial_out(now, out)
 
     # --- link ---------------------------------------------------------------------------------------------------
 
@@ -198,6 +206,7 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
         self.online, self.dialled, self.sending = True, 0, False
         self.timers.pop("dial", None)
         self._aged(self.store.online(self.own(now)), now, out)
+        self.came_through(now, out)
         if not self.accepted:
             self._boot(now, out)
         else:
@@ -209,9 +218,12 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
             self._show(outlet, now, out)
         self._next_message(now, out)
         self._plan_beat(now)
+        self.resume(now)
 
-    def _closed(self, now: float, out: list[Effect]) -> None:
-        if self.online:
+    def _closed(self, event: Closed, now: float, out: list[Effect]) -> None:
+        if not self.online:
+            self.not_reached(event, now, out)
+        else:
             self.online = False
             self._happened(self.session.lost(now), now, out)
             self.sending = False
@@ -376,6 +388,9 @@ class Station(Orders, Serving, Offering, Telling, Waking, Decisions):
             self.end(outlet, "Local", now, out)
         elif hand.verb == "present":
             self._presented(outlet, str(hand.args["token"]), now, out)
+        elif hand.verb == "ev_certificate":
+            action, exi, schema = (str(hand.args.get(k, "")) for k in ("action", "exi", "schema"))
+            ask_ev_certificate(self, action, exi, schema, now)
 
     def _presented(self, outlet: Outlet, token: str, now: float, out: list[Effect]) -> None:
         if outlet.tx is not None:

@@ -7,15 +7,19 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from chargekit import __version__
+from chargekit.faces.credentials import Asked, CaOpt, CertOpt, FileOpt, KeyOpt, ListenTlsOpt, PasswordOpt, ProfileOpt, check
 from chargekit.faces.errors import INCONCLUSIVE, USAGE, complain, told
 from chargekit.faces.plain import one_line
 from chargekit.model.located import BadInput, nearest
+
+if TYPE_CHECKING:
+    from chargekit.lab.sitefile import SiteBundle
 
 app = typer.Typer(
     add_completion=False,
@@ -80,11 +84,26 @@ def run(
     rig: Annotated[list[str] | None, typer.Option(metavar="HOST:PORT", help="Hands lent by another process.")] = None,
     meters: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where outside meters are read.")] = None,
     modbus: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where our meters are served.")] = None,
+    security_profile: ProfileOpt = None,
+    password_file: PasswordOpt = None,
+    ca: CaOpt = None,
+    cert: CertOpt = None,
+    key: KeyOpt = None,
+    credentials: FileOpt = None,
+    listen_tls: ListenTlsOpt = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the outcome.")] = False,
 ) -> None:
     """Judge a site: every case against every subject, with a verdict and its evidence for each."""
     with told():
-        outside = {"csms": csms, "listen": listen, "rig": rig or [], "meters": meters, "modbus": modbus}
+        outside: dict[str, Any] = {
+            "csms": csms,
+            "listen": listen,
+            "rig": rig or [],
+            "meters": meters,
+            "modbus": modbus,
+            "listen_tls": listen_tls,
+        }
+        outside["security"] = Asked(security_profile, password_file, ca, cert or (), key or (), credentials)
         options = _options(site, case, covers, subject, defect, seed, out, resume, rate, sockets, workers, reverse, outside)
         raise typer.Exit(_judge(options, quiet=quiet))
 
@@ -114,11 +133,8 @@ def _options(
     for name in subject or ():
         if name not in subjects:
             raise BadInput(None, f"--subject: {name!r} is not of this site", nearest(name, subjects))
-    for key in ("listen", "meters", "modbus"):
-        if outside[key]:
-            address_of(outside[key], f"--{key}")
-    for text in outside["rig"]:
-        address_of(text, "--rig")
+    _check_outside(outside)
+    _check_security(bundle, outside, sockets=sockets)
     if workers > 1 and (outside["csms"] or outside["listen"]):
         raise BadInput(None, "--workers: one process at a time can hold the chargers or the controller", "leave it out")
     if resume is not None and not (resume / "records").is_dir():
@@ -133,6 +149,22 @@ def _options(
         "transport": "sockets" if sockets else "memory", "workers": workers, "reverse": reverse,
         **outside,
     }  # fmt: skip
+
+
+def _check_outside(outside: dict[str, Any]) -> None:
+    for key in ("listen", "meters", "modbus", "listen_tls"):
+        if outside[key]:
+            address_of(outside[key], f"--{key.replace('_', '-')}")
+    for text in outside["rig"]:
+        address_of(text, "--rig")
+
+
+def _check_security(bundle: SiteBundle, outside: dict[str, Any], *, sockets: bool) -> None:
+    if outside["csms"] or outside["listen"] or sockets:
+        security = outside["security"].settings(bundle, server=not outside["csms"])
+        check(bundle, security, outside["csms"], outside["listen"], outside["listen_tls"])
+    elif outside["security"] or outside["listen_tls"]:
+        raise BadInput(None, "links in memory know no security", "--sockets, --listen or --csms")
 
 
 def _judge(options: dict[str, Any], *, quiet: bool) -> int:
@@ -179,9 +211,15 @@ def _pytest_args(options: dict[str, Any], cases: Path) -> list[str]:
     ]  # fmt: skip
     for key in ("case", "subject", "defect", "rig"):
         args += [f"--chargekit-{key}={value}" for value in options[key]]
-    for key in ("covers", "csms", "listen", "meters", "modbus"):
+    for key in ("covers", "csms", "listen", "meters", "modbus", "listen_tls"):
         if options[key]:
-            args.append(f"--chargekit-{key}={options[key]}")
+            args.append(f"--chargekit-{key.replace('_', '-')}={options[key]}")
+    asked: Asked = options["security"]
+    for name in ("profile", "password_file", "ca", "credentials", "cert", "key"):
+        value = getattr(asked, name)
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if one is not None:
+                args.append(f"--chargekit-security-{name.replace('_', '-')}={one}")
     for key in ("resume", "reverse"):
         if options[key]:
             args.append(f"--chargekit-{key}")
@@ -264,6 +302,12 @@ def fleet_up(
     modbus: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Serve the meters here.")] = None,
     seed: SeedOpt = 1,
     seconds: ForOpt = None,
+    security_profile: ProfileOpt = None,
+    password_file: PasswordOpt = None,
+    ca: CaOpt = None,
+    cert: CertOpt = None,
+    key: KeyOpt = None,
+    credentials: FileOpt = None,
 ) -> None:
     """Bring an emulated fleet up against any CSMS, until stopped."""
     from chargekit.faces.standing import stand_fleet
@@ -271,7 +315,8 @@ def fleet_up(
     with told():
         hands = address_of(rig, "--rig") if rig else None
         meters = address_of(modbus, "--modbus") if modbus else None
-        stand_fleet(site, csms, rate=rate_of(rate), rig=hands, modbus=meters, seed=seed, seconds=seconds)
+        asked = Asked(security_profile, password_file, ca, cert or (), key or (), credentials)
+        stand_fleet(site, csms, rate=rate_of(rate), rig=hands, modbus=meters, seed=seed, seconds=seconds, asked=asked)
 
 
 @app.command()
@@ -283,6 +328,13 @@ def serve(
     rate: RateOpt = "1",
     seed: SeedOpt = 1,
     seconds: ForOpt = None,
+    security_profile: ProfileOpt = None,
+    password_file: PasswordOpt = None,
+    ca: CaOpt = None,
+    cert: CertOpt = None,
+    key: KeyOpt = None,
+    credentials: FileOpt = None,
+    listen_tls: ListenTlsOpt = None,
 ) -> None:
     """Run the reference controller for a site's stations, until stopped."""
     from chargekit.faces.standing import stand_controller
@@ -291,7 +343,9 @@ def serve(
         at = address_of(listen, "--listen")
         hands = address_of(rig, "--rig") if rig else None
         read = address_of(meters, "--meters") if meters else None
-        stand_controller(site, at, meters=read, rig=hands, rate=rate_of(rate), seed=seed, seconds=seconds)
+        asked = Asked(security_profile, password_file, ca, cert or (), key or (), credentials)
+        secure = address_of(listen_tls, "--listen-tls") if listen_tls else None
+        stand_controller(site, at, meters=read, rig=hands, rate=rate_of(rate), seed=seed, seconds=seconds, asked=asked, listen_tls=secure)
 
 
 def main() -> None:

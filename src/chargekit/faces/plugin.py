@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chargekit.judge.case import Case
     from chargekit.judge.trial import Setting, Trial
     from chargekit.lab.assemble import Plan
+    from chargekit.lab.sitefile import SiteBundle
 
 SETTING = "_chargekit_setting"
 ROWS = "_chargekit_rows"
@@ -38,6 +39,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--chargekit-rig", action="append", default=[], metavar="HOST:PORT", help="where others lend us their hands")
     add("--chargekit-meters", metavar="HOST:PORT", help="where outside meters are read")
     add("--chargekit-modbus", metavar="HOST:PORT", help="where our emulated meters are served")
+    add("--chargekit-listen-tls", metavar="HOST:PORT", help="where chargers connect over TLS")
+    add("--chargekit-security-profile", type=int, metavar="0..3", help="OCPP security profile of all stations")
+    add("--chargekit-security-password-file", metavar="FILE", help="the stations' password")
+    add("--chargekit-security-ca", metavar="FILE", help="what the other side's certificates must lead to")
+    add("--chargekit-security-cert", action="append", default=[], metavar="FILE", help="our certificate")
+    add("--chargekit-security-key", action="append", default=[], metavar="FILE", help="its key")
+    add("--chargekit-security-credentials", metavar="FILE", help="credentials of each station")
     add("--chargekit-resume", action="store_true", help="do not repeat trials whose record file is complete")
     add("--chargekit-reverse", action="store_true", help="run in reverse order")
     add("--chargekit-strip-truth", action="store_true", help="judge without the emulator's own knowledge")
@@ -72,21 +80,36 @@ def _setting(config: pytest.Config) -> Setting:
         out = option("--chargekit-out")
         found = Setting(
             bundle, option("--chargekit-seed"), option("--chargekit-rate"), option("--chargekit-transport"), defects,
-            Path(out) if out else None, option("--chargekit-csms"), option("--chargekit-strip-truth"), _outside(config),
+            Path(out) if out else None, option("--chargekit-csms"), option("--chargekit-strip-truth"), _outside(config, bundle),
         )  # fmt: skip
         setattr(config, SETTING, found)
     return found
 
 
-def _outside(config: pytest.Config) -> Plan:
-    """Who is outside, and where."""
+def _outside(config: pytest.Config, bundle: SiteBundle) -> Plan:
+    """Who is outside, and where, and with which credentials."""
+    from chargekit.faces.credentials import Asked
     from chargekit.lab.assemble import Plan
+    from chargekit.model.located import BadInput
 
     def at(name: str) -> tuple[str, int] | None:
         text = config.getoption(name)
         return _address(text) if text else None
 
+    def file(name: str) -> Path | None:
+        text = config.getoption(f"--chargekit-security-{name}")
+        return Path(text) if text else None
+
+    certs, keys = ([Path(p) for p in config.getoption(f"--chargekit-security-{name}")] for name in ("cert", "key"))
+    profile = config.getoption("--chargekit-security-profile")
+    asked = Asked(profile, file("password-file"), file("ca"), certs, keys, file("credentials"))
+    try:
+        security = asked.settings(bundle, server=config.getoption("--chargekit-csms") is None)
+    except BadInput as error:
+        raise pytest.UsageError(str(error)) from None
     return Plan(
+        security=security,
+        listen_tls=at("--chargekit-listen-tls"),
         csms_url=config.getoption("--chargekit-csms"),
         listen=at("--chargekit-listen"),
         meters_at=at("--chargekit-meters"),

@@ -19,8 +19,10 @@ from chargekit.lab.instruments import Instruments
 from chargekit.lab.links import MemoryLink, MemoryMeter
 from chargekit.lab.loop import PacedLoop, SocketLoop, make_loop
 from chargekit.lab.rig import BENCH_HANDS, CSMS_HANDS, LEVERS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS, JointRig, LocalRig
+from chargekit.lab.site_security import Settings, SiteSecurity, resolve
 from chargekit.lab.sitefile import SiteBundle
 from chargekit.lab.tap import WireTap
+from chargekit.lab.tls import certifier
 from chargekit.model.points import Defect, with_defects
 from chargekit.model.site import Site
 from chargekit.world.driver import World
@@ -40,7 +42,9 @@ class Plan:
 
     `csms_url`: the stations dial an outside controller. `listen`: (host, port) where outside stations connect; then nothing is
     emulated. `meters_at`: where outside meters are read. `serve_meters`, `serve_rig`: where others read ours, and lend a hand here;
-    `rigs_at`: where others lend us theirs. With anybody outside the clock starts at the present, not at the site's epoch.
+    `rigs_at`: where others lend us theirs. `security` goes over what the site file says; `listen_tls`: where stations connect over TLS
+    when some connect without. Links in memory know no security. With anybody outside, or with security over sockets, the clock
+    starts at the present, not at the site's epoch.
     """
 
     seed: str = "1"
@@ -65,6 +69,8 @@ class Plan:
     keep: bool = True
     start_spread_s: float = 0.0
     mean_c: float | None = None
+    security: Settings | None = None
+    listen_tls: tuple[str, int] | None = None
 
     @property
     def outside(self) -> bool:
@@ -84,7 +90,8 @@ class Lab:
             raise ValueError("a lab plays the stations or the controller to somebody outside, not both")
         self.bundle, self.plan = bundle, plan
         self.site: Site = bundle.site
-        if plan.outside:
+        if plan.outside or (plan.sockets and (plan.security or bundle.security) is not None):
+            # Certificates are valid by the real date.
             start = datetime.now(UTC).replace(microsecond=0)
             self.site = replace(bundle.site, calendar=replace(bundle.site.calendar, epoch=start))
         self.calendar = self.site.calendar
@@ -101,6 +108,7 @@ class Lab:
         names = plan.stations if plan.stations is not None else tuple(s.id for s in self.site.stations)
         self.stations = tuple(names)
         readable = plan.listen is None or plan.meters_at is not None
+        self.security = self._security()
         self.meters = tuple(m for m in self.site.meters if (m.station is None or m.station in names) and (readable or m.port))
         if plan.listen is None:
             self._fleet()
@@ -115,6 +123,15 @@ class Lab:
         self.rig = JointRig(LocalRig(self.world, self.links, self._hands()), [])
         if plan.sockets:
             self._rigs()
+
+    def _security(self) -> SiteSecurity | None:
+        """The credentials of this lab, read; None without sockets, or without a word of security."""
+        given = self.plan.security.over(self.bundle.security) if self.plan.security is not None else self.bundle.security
+        if given is None or not self.plan.sockets:
+            return None
+        specs = [self.site.station(name) for name in self.stations]
+        tls = self.plan.listen_tls is not None or bool(given.certificate and self.plan.listen is None)
+        return resolve(given, specs, csms=self.plan.csms_url is None, fleet=self.plan.listen is None, tls=tls)
 
     def rng(self, name: str) -> random.Random:
         """One generator per name, from the seed."""
@@ -159,7 +176,9 @@ class Lab:
             rng = self.rng(f"{name}/{saved.get('boots', 0)}")
             return make(spec, taps, self.calendar, rng, saved, clock_offset_s=offset, keeps_clock=plan.keeps_clock, start_s=start)
 
-        self.world.add(name, powered({}, spread), lambda saved: powered(saved, self.world.now))
+        kept = self.security.memory(name) if self.security is not None else {}
+        self.world.saved[name] = dict(kept)
+        self.world.add(name, powered(kept, spread), lambda saved: powered(saved, self.world.now))
 
     def _csms(self) -> None:
         controller = Controller(self.site, self.calendar, self.rng(CSMS))
@@ -169,6 +188,10 @@ class Lab:
                 self.site, self.bundle.rulebook, controller, every_s=self.plan.grid_every_s, sample_s=self.plan.sample_s
             )
         self.controller = controller
+        if self.security is not None:
+            controller.doors = self.security.doors(self.site.station(name) for name in self.stations)
+            if self.security.authority is not None:
+                controller.certify = certifier(*self.security.authority, self.calendar)
         self.world.add(CSMS, controller)
 
     # --- lines --------------------------------------------------------------------------------------------------

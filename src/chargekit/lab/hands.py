@@ -14,13 +14,17 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "plug": ("station", "evse", "vehicle"), "unplug": ("station", "evse"), "set_building_a": ("circuit", "amps"),
     "set_voltage": ("volts",), "meter_fault": ("meter", "fault"),
     "open_breaker": ("circuit",), "close_breaker": ("circuit",), "present": ("token", "evse"), "press_stop": ("evse",),
+    "ev_certificate": ("action", "exi"),
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
     "revoke_override": ("id",), "set_class": ("token", "user_class"),
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
 }  # fmt: skip
-TEXTS: Final = frozenset({"token", "id", "who", "why", "user_class", "status", "vehicle", "circuit", "station", "meter", "fault"})
+TEXTS: Final = frozenset(
+    {"token", "id", "who", "why", "user_class", "status", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
+)
 FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank"})
 LONGEST: Final = 500
+LONGEST_EXI: Final = 5600
 
 
 def complaint(site: Site, plant: str, csms: str, to: str, verb: str, args: Mapping[str, Any]) -> str | None:
@@ -46,6 +50,8 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
     stations = {s.id: s for s in site.stations}
     if name in TEXTS and not (isinstance(value, str) and len(value) <= LONGEST):
         return f"{name}: text expected"
+    if name == "exi" and not (isinstance(value, str) and len(value) <= LONGEST_EXI):
+        return f"exi: text of at most {LONGEST_EXI} characters expected"
     if name in FIGURES and not _figure(value):
         return f"{name}: a number expected"
     if name == "limit_a" and value < 0:

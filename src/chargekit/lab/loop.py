@@ -182,6 +182,20 @@ class SocketLoop(_Fatal, asyncio.SelectorEventLoop):
         super().__init__(_Scaled(self))  # type: ignore[arg-type]
         self._clock_resolution = 1e-6
 
+    def _make_ssl_transport(self, *args: Any, **kwargs: Any) -> Any:
+        """asyncio closes on a failed handshake without sending the alert that tells the peer why; here it goes out first."""
+        transport = super()._make_ssl_transport(*args, **kwargs)  # type: ignore[misc]
+        shaking = transport._ssl_protocol
+        complete = shaking._on_handshake_complete
+
+        def told(error: BaseException | None) -> None:
+            if error is not None:
+                shaking._process_outgoing()
+            complete(error)
+
+        shaking._on_handshake_complete = told
+        return transport
+
     def begin(self) -> None:
         if self._began is None:
             self._began = time.monotonic() - self.world.now / self.rate

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from chargekit.lab.tap import HUSHED, SECRETS, hushed
 from chargekit.world.driver import World
 from chargekit.world.events import Hand
 
 VEHICLE_HANDS = frozenset({"plug", "unplug", "set_building_a", "open_breaker", "close_breaker", "meter_fault", "set_voltage"})
-STATION_HANDS = frozenset({"present", "press_stop"})
+STATION_HANDS = frozenset({"present", "press_stop", "ev_certificate"})
 BENCH_HANDS = frozenset({"power_off", "power_on"})
 LINK_HANDS = frozenset({"link_cut", "link_mended"})
 LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class"})
@@ -45,7 +46,7 @@ class LocalRig:
         """Do it now. `to` is a machine's name; a station's id for power and link."""
         if verb not in self.can:
             raise LookupError(f"this rig can't {verb}")
-        self.world.history.add(self.world.now, "rig", to, verb, args)
+        self.world.history.add(self.world.now, "rig", to, verb, _recorded(verb, args))
         match verb:
             case "power_off":
                 self.world.cut(to)
@@ -57,6 +58,18 @@ class LocalRig:
                 self.links[to].mend()
             case _:
                 self.world.post(to, Hand(verb, args))
+
+
+def _recorded(verb: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A hand as it is recorded: without passwords."""
+    command = args.get("command")
+    if verb != "command" or not isinstance(command, Mapping):
+        return args
+    if str(command.get("key", "")).rpartition(".")[2] in SECRETS:
+        return {**args, "command": {**command, "value": HUSHED}}
+    if "payload" in command:
+        return {**args, "command": {**command, "payload": hushed(str(command.get("action")), command["payload"])}}
+    return args
 
 
 class JointRig:

@@ -13,8 +13,10 @@ from chargekit.lab.links import MemoryMeter
 from chargekit.lab.loop import SocketLoop
 from chargekit.lab.modbus import Framing, MeterBus, MeterServer, NoMeter
 from chargekit.lab.remote_rig import RigClient, RigServer
+from chargekit.lab.site_security import fits
 from chargekit.lab.sockets import CsmsServer, StationLink
 from chargekit.lab.tap import WireTap
+from chargekit.lab.tls import server_context
 from chargekit.model.located import BadInput
 from chargekit.model.site import MeterPoint
 from chargekit.world.events import MeterSource
@@ -64,7 +66,20 @@ def _controller_end(lab: Lab, loop: SocketLoop) -> CsmsServer:
 
     stations = [lab.site.station(name) for name in lab.stations]
     taps = {name: WireTap(lab.history, name) for name in lab.stations}
-    server = CsmsServer(loop, lab.world, CSMS, stations, taps, lab.plan.listen or LOOPBACK, compression=lab.plan.compression)
+    held, plain, secure, context = lab.security, lab.plan.listen or LOOPBACK, lab.plan.listen_tls, None
+    if held is not None and held.pairs:
+        context = server_context(held.pairs, held.ca, held.source)
+        only = min(held.profiles, default=2) >= 2
+        fits(held, None, lab.plan.listen is not None, secure is not None)
+        secure = secure or (plain if only else LOOPBACK)
+        clear = None if only and lab.plan.listen_tls is None else plain
+        server = CsmsServer(
+            loop, lab.world, CSMS, stations, taps, clear, compression=lab.plan.compression,
+            doors=lab.controller.doors if lab.controller else None, tls=context, listen_tls=secure,
+        )  # fmt: skip
+    else:
+        doors = lab.controller.doors if lab.controller else None
+        server = CsmsServer(loop, lab.world, CSMS, stations, taps, plain, compression=lab.plan.compression, doors=doors)
     lab.shells.append(server)
     lab.listening["csms"] = server
     if lab.plant is None:
@@ -81,6 +96,8 @@ def _station_ends(lab: Lab, loop: SocketLoop, server: CsmsServer | None) -> None
             parse_uri(lab.plan.csms_url)
         except (InvalidURI, ValueError):
             raise BadInput(None, f"no WebSocket address: {lab.plan.csms_url!r}", "for example ws://127.0.0.1:9000/ocpp") from None
+        if lab.security is not None:
+            fits(lab.security, lab.plan.csms_url, False, False)
 
     def url() -> str:
         if server is None:
@@ -88,10 +105,15 @@ def _station_ends(lab: Lab, loop: SocketLoop, server: CsmsServer | None) -> None
         host, port = server.address
         return f"ws://{host}:{port}"
 
+    def secure_url() -> str:
+        host, port = server.secure_address or server.address if server is not None else ("", 0)
+        return f"wss://{host}:{port}"
+
     for name in lab.stations:
         tap = WireTap(lab.history, name) if server is None else None
         version = lab.site.station(name).ocpp
         link = StationLink(loop, lab.world, name, CSMS, version, url, tap, compression=lab.plan.compression)
+        link.secure_url = secure_url if server is not None else None
         lab.links[name] = link
         lab.shells.append(link)
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from chargekit.emulator.meter_faults import FAULTS
 from chargekit.lab.bundled import bundled_sites, fleets_folder
 from chargekit.lab.site_scale import expanded
+from chargekit.lab.site_security import Settings, parse_security
 from chargekit.lab.site_visits import check_classes, parse_buildings, parse_visits
 from chargekit.lab.yamlfile import load
 from chargekit.model.calendar import Calendar
@@ -49,11 +50,12 @@ MOST_STATIONS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class SiteBundle:
-    """A site with its rulebook, and the argument it was loaded by."""
+    """A site with its rulebook, and the argument it was loaded by. `security`: what its file says of it, not yet read."""
 
     name: str
     site: Site
     rulebook: Rulebook
+    security: Settings | None = None
 
 
 def load_site(name: str, stations: int | None = None) -> SiteBundle:
@@ -68,7 +70,9 @@ def load_site(name: str, stations: int | None = None) -> SiteBundle:
     rules = _rules(site, path, node)
     if site.visits is not None:
         check_classes(site.visits, rules)
-    return SiteBundle(name, site, rules)
+    wanted = node.get("security")
+    security = parse_security(wanted, [s.id for s in site.stations], path.parent) if wanted is not None else None
+    return SiteBundle(name, site, rules, security)
 
 
 def _find(name: str) -> Path:
@@ -102,7 +106,7 @@ def _beside(path: Path, name: str) -> Path:
 def parse_site(node: Located, stations_wanted: int | None = None) -> Site:
     """The site a file describes, with so many stations if it scales."""
     node.only(
-        "site", "type", "zone", "epoch", "circuits", "stations", "scale", "meters", "building", "visits", "arrivals"
+        "site", "type", "zone", "epoch", "circuits", "stations", "scale", "meters", "building", "visits", "arrivals", "security"
     )  # fmt: skip
     node = expanded(node, catalogue_stations(), stations_wanted)
     calendar = _calendar(node)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -19,13 +21,17 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from chargekit.controller.admission import Caller, Doors
 from chargekit.lab.links import DIAL_TIMEOUT_S
 from chargekit.lab.loop import SocketLoop
 from chargekit.lab.tap import WireTap
+from chargekit.lab.tls import client_context, diagnosis, subject_of
+from chargekit.model.located import BadInput
+from chargekit.model.security import Access
 from chargekit.model.site import ChargingStation
 from chargekit.wire import SUBPROTOCOLS
 from chargekit.world.driver import World
-from chargekit.world.events import Closed, Dial, Frame, Hangup, Opened, Poll, Send
+from chargekit.world.events import Closed, Dial, Fault, Frame, Hangup, Opened, Poll, Send
 
 VERSIONS: Final[Mapping[str, str]] = {name: version for version, name in SUBPROTOCOLS.items()}
 """The OCPP version of each WebSocket subprotocol."""
@@ -122,34 +128,55 @@ class Wire:
 
 
 class CsmsServer:
-    """Takes stations' connections for the machine `csms`. `address` is where, once started; port 0 takes a free one."""
+    """Takes stations' connections for the machine `csms`. `address` is where, once started; port 0 takes a free one.
+
+    `doors` says who is let in. With `tls`, it listens for TLS at `listen_tls` (`secure_address`), and for plain WebSockets at
+    `listen` if that is given: a profile below 2 and one above never share a port.
+    """
 
     def __init__(
         self, loop: SocketLoop, world: World, csms: str, stations: Sequence[ChargingStation], taps: Mapping[str, WireTap],
-        listen: tuple[str, int], *, compression: bool = False,
+        listen: tuple[str, int] | None, *, compression: bool = False, doors: Doors | None = None,
+        tls: ssl.SSLContext | None = None, listen_tls: tuple[str, int] | None = None,
     ) -> None:  # fmt: skip
         self.loop, self.world, self.csms, self.listen = loop, world, csms, listen
         self.compression = compression
+        self.doors, self.tls, self.listen_tls = doors or Doors(), tls, listen_tls
+        self.secure_address = listen_tls
+        self._refused: dict[str, str] = {}
         self.lines = {s.id: CsmsLine(self, s, taps[s.id]) for s in stations}
-        self.address = listen
-        self._server: Server | None = None
+        self.address = listen or listen_tls or ("", 0)
+        self._servers: list[Server] = []
 
     async def start(self) -> None:
         """Listen. OSError when the address can't be had."""
-        self._server = await serve(
-            self._serve, *self.listen,
+        if self.listen is not None:
+            self.address = await self._listen(self.listen, None)
+        if self.tls is not None and self.listen_tls is not None:
+            self.secure_address = await self._listen(self.listen_tls, self.tls)
+            if self.listen is None:
+                self.address = self.secure_address
+
+    async def _listen(self, at: tuple[str, int], tls: ssl.SSLContext | None) -> tuple[str, int]:
+        patient = patience(self.loop.rate)
+        if tls is not None:
+            patient |= {"ssl_handshake_timeout": OPEN_S * self.loop.rate, "ssl_shutdown_timeout": CLOSE_S * self.loop.rate}
+        server = await serve(
+            self._serve, *at, ssl=tls,
             process_request=self._admit, subprotocols=[Subprotocol(n) for n in VERSIONS], select_subprotocol=self._agree,
-            compression="deflate" if self.compression else None, server_header=None, **patience(self.loop.rate),
+            compression="deflate" if self.compression else None, server_header=None, **patient,
         )  # fmt: skip
-        self.address = tuple(self._server.sockets[0].getsockname()[:2])
+        self._servers.append(server)
+        host, port = server.sockets[0].getsockname()[:2]
+        return host, port
 
     async def stop(self) -> None:
-        if self._server is not None:
-            for line in self.lines.values():
-                if line.wire is not None:
-                    line.wire.abort()
-            self._server.close()
-            await self._server.wait_closed()
+        for line in self.lines.values():
+            if line.wire is not None:
+                line.wire.abort()
+        for server in self._servers:
+            server.close()
+            await server.wait_closed()
 
     def _admit(self, ws: ServerConnection, request: Request) -> Response | None:
         name = identity_of(request.path)
@@ -158,7 +185,26 @@ class CsmsServer:
             return ws.respond(404, "no such charging station\n")
         if not line.up:
             return ws.respond(503, "not now\n")
-        return None
+        return self._judge(ws, request, line.station.id)
+
+    def _judge(self, ws: ServerConnection, request: Request, name: str) -> Response | None:
+        """Let the station in, or refuse it by its security profile; a refusal is noted once until it is let in."""
+        given = request.headers.get_all("Authorization")
+        peer = ws.transport.get_extra_info("peercert")
+        secure = ws.transport.get_extra_info("ssl_object") is not None
+        found = self.doors.admit(Caller(name, secure, given[0] if len(given) == 1 else None, subject_of(peer)))
+        if found.admitted:
+            self._refused.pop(name, None)
+            return None
+        if self._refused.get(name) != found.reason:
+            self._refused[name] = found.reason
+            body = {"event": found.event, "reason": found.reason, "status": found.status}
+            self.world.history.add(self.world.now, "controller", name, "refused", body)
+        # Only the owner of the credentials needs to know what is wrong with them: the answer stays general.
+        answer = ws.respond(found.status, "not these credentials\n" if found.status == 401 else "not with this security profile\n")
+        if found.status == 401:
+            answer.headers["WWW-Authenticate"] = 'Basic realm="OCPP"'
+        return answer
 
     def _agree(self, ws: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """The station's declared version if offered, else the first we speak; None: a handshake without one (OCPP-J 3.1.2)."""
@@ -238,7 +284,7 @@ class CsmsLine:
             self.tap.frame(now, "down", text)
             self.wire.send(text)
 
-    def dial(self, now: float) -> None:
+    def dial(self, now: float, access: Access | None = None) -> None:
         raise TypeError("a CSMS does not dial its stations")
 
     def hangup(self, code: int, reason: str) -> None:
@@ -256,15 +302,27 @@ class _Connect(connect):
         return exc
 
 
+class _Heard(ClientConnection):
+    """Remembers why it was lost: with TLS 1.3 a refused client certificate shows only after the station's handshake is done."""
+
+    lost: Exception | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = exc
+        super().connection_lost(exc)
+
+
 class StationLink:
     """A station's end of its link over a real socket, as the World's Port. `tap` where this end is the one that records."""
 
     def __init__(
         self, loop: SocketLoop, world: World, station: str, csms: str, version: str, url: Callable[[], str], tap: WireTap | None,
-        *, compression: bool = False,
+        *, compression: bool = False, secure_url: Callable[[], str] | None = None,
     ) -> None:  # fmt: skip
         self.loop, self.world, self.station, self.csms, self.version = loop, world, station, csms, version
         self.url, self.tap, self.compression = url, tap, compression
+        self.secure_url = secure_url
+        self._context: tuple[Access, ssl.SSLContext] | None = None
         self.up = True
         self.half_open = False
         self.wire: Wire | None = None
@@ -297,7 +355,7 @@ class StationLink:
 
     # --- as a port ----------------------------------------------------------------------------------------------
 
-    def dial(self, now: float) -> None:
+    def dial(self, now: float, access: Access | None = None) -> None:
         if not self.up:
             self.world.post(self.station, Closed(self.csms, 1006, "no route"), now + DIAL_TIMEOUT_S)
             return
@@ -306,7 +364,7 @@ class StationLink:
             self.wire = None
         self._life += 1
         self._dialling = True
-        task = self.loop.create_task(self._connect(self._life))
+        task = self.loop.create_task(self._connect(self._life, access or Access()))
         self._tasks[task] = None
         task.add_done_callback(self._ended)
 
@@ -315,16 +373,40 @@ class StationLink:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.loop.fail(error)
 
-    async def _connect(self, life: int) -> None:
+    def _how(self, access: Access) -> tuple[str, dict[str, Any]]:
+        """Where to connect, and with which credentials. BadInput for certificates that can't be used."""
+        base = access.url or (self.secure_url() if access.secure and self.secure_url is not None else self.url())
+        more: dict[str, Any] = {}
+        if access.secure and not access.url:
+            base = "wss://" + base.removeprefix("ws://").removeprefix("wss://")
+        if base.startswith("wss://"):
+            if self._context is None or self._context[0] != access:
+                self._context = access, client_context(access)
+            patient = self.loop.rate
+            more = {"ssl": self._context[1], "ssl_handshake_timeout": OPEN_S * patient, "ssl_shutdown_timeout": CLOSE_S * patient}
+        if access.profile in (1, 2):
+            user = f"{self.station}:".encode()
+            more["additional_headers"] = {"Authorization": "Basic " + b64encode(user + access.password).decode()}
+        return f"{base.rstrip('/')}/{quote(self.station, safe='')}", more
+
+    async def _connect(self, life: int, access: Access) -> None:
+        made: list[_Heard] = []
+
+        def connection(*args: Any, **kwargs: Any) -> _Heard:
+            made.append(_Heard(*args, **kwargs))
+            return made[-1]
+
         try:
+            address, more = self._how(access)
             ws = await _Connect(
-                f"{self.url().rstrip('/')}/{quote(self.station, safe='')}",
-                subprotocols=[Subprotocol(SUBPROTOCOLS[self.version])], proxy=None,
-                compression="deflate" if self.compression else None, user_agent_header=None, **patience(self.loop.rate),
+                address, subprotocols=[Subprotocol(SUBPROTOCOLS[self.version])], proxy=None,
+                compression="deflate" if self.compression else None, user_agent_header=None, create_connection=connection,  # type: ignore[arg-type]
+                **patience(self.loop.rate), **more,
             )  # fmt: skip
-        except (OSError, WebSocketException, TimeoutError) as why:
+        except (OSError, WebSocketException, TimeoutError, ValueError, BadInput) as why:
             if life == self._life:
-                self._gone(1006, f"{type(why).__name__}: {why}"[:200])
+                lost = made[-1].lost if made else None
+                self._gone(1006, *diagnosis(lost if isinstance(lost, ssl.SSLError) else why))
             return
         if life != self._life:
             ws.transport.abort()
@@ -352,7 +434,7 @@ class StationLink:
             self.tap.frame(self.world.now, "down", text)
         self.world.post(self.station, Frame(self.csms, text))
 
-    def _gone(self, code: int, reason: str) -> None:
+    def _gone(self, code: int, reason: str, fault: Fault = "") -> None:
         """The link is no more, or what was dialling gives up: the station hears of it."""
         self._life += 1
         wire, self.wire = self.wire, None
@@ -362,7 +444,7 @@ class StationLink:
                 self.tap.closed(self.world.now, code, reason)
         if wire is not None or self._dialling:
             self._dialling = False
-            self.world.post(self.station, Closed(self.csms, code, reason))
+            self.world.post(self.station, Closed(self.csms, code, reason, fault))
 
     def send(self, text: str, now: float) -> None:
         if self.wire is not None and not self.half_open:
@@ -396,7 +478,7 @@ class _Port:
             case Send():
                 self.end.send(effect.text, now)
             case Dial():
-                self.end.dial(now)
+                self.end.dial(now, effect.access)
             case Hangup():
                 self.end.hangup(effect.code, effect.reason)
             case _:

@@ -14,6 +14,37 @@ KEPT: Final = 2000
 _REMEMBERED: Final = 256
 
 
+SECRETS: Final = frozenset({"AuthorizationKey", "BasicAuthPassword"})
+HUSHED: Final = "(not recorded)"
+
+
+def hushed(action: str, payload: object) -> object:
+    """A request's payload without the passwords in it: those are recorded nowhere (A01.FR.09, 12)."""
+    if not isinstance(payload, dict):
+        return payload
+    if action == "ChangeConfiguration" and payload.get("key") in SECRETS:
+        return payload | {"value": HUSHED}
+    rows = payload.get("setVariableData")
+    if action == "SetVariables" and isinstance(rows, list):
+        return payload | {"setVariableData": [_hushed_row(row) for row in rows]}
+    data = payload.get("connectionData")
+    if action == "SetNetworkProfile" and isinstance(data, dict):
+        return payload | {"connectionData": _masked(data)}
+    return payload
+
+
+def _hushed_row(row: object) -> object:
+    variable = row.get("variable") if isinstance(row, dict) else None
+    secret = isinstance(variable, dict) and variable.get("name") in SECRETS
+    return {**row, "attributeValue": HUSHED} if secret and isinstance(row, dict) else row
+
+
+def _masked(data: dict[str, object]) -> dict[str, object]:
+    """A network profile without its passwords, PIN and keys."""
+    secret = ("basicAuthPassword", "apnPassword", "simPin", "password", "key")
+    return {k: HUSHED if k in secret else _masked(v) if isinstance(v, dict) else v for k, v in data.items()}
+
+
 class WireTap:
     """Records what passes between one station and its CSMS. `up` is station to CSMS. In 2.1 a SEND is `<Action>.send` and a
     CALLRESULTERROR `<Action>.conferr`; before, both are garbled."""
@@ -49,7 +80,7 @@ class WireTap:
                 if len(self._asked) > _REMEMBERED:
                     self._asked.pop(next(iter(self._asked)))
                 self._asked[(way, ident)] = action
-                return f"{action[:64]}.req", {"dir": way, "id": ident, "payload": payload}
+                return f"{action[:64]}.req", {"dir": way, "id": ident, "payload": hushed(action, payload)}
             case [4, str(ident), code, description, *_]:
                 return f"{self._named(way, ident)}.err", {"dir": way, "id": ident, "code": code, "description": description}
             case [6, str(ident), str(action), payload] if self._more_types:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from chargekit.model.pilot import ControlPilot
+from chargekit.model.security import Access
 from chargekit.wire.modbus import Block
 
 Json = Any
@@ -17,6 +18,9 @@ Json = Any
 
 Witness = Literal["wire", "meter", "rig", "controller", "truth"]
 WITNESSES: tuple[Witness, ...] = ("wire", "meter", "rig", "controller", "truth")
+
+Fault = Literal["", "certificate", "version", "cipher", "credentials"]
+"""Why security kept a link from being opened: the peer's certificate, its TLS version or cipher suites; or the peer refused ours."""
 
 
 # --- events -----------------------------------------------------------------------------------------------------
@@ -37,6 +41,7 @@ class Closed:
     peer: str
     code: int = 1006
     reason: str = ""
+    fault: Fault = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +108,10 @@ Event = Opened | Closed | Frame | Words | Hand | Load | Supply | Wake
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Open the link to `peer`."""
+    """Open the link to `peer`; `access`: where and with what, None for the address its port knows and no security."""
 
     peer: str
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
