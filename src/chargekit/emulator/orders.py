@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chargekit.emulator.generation import KEYS, READ_ONLY, VARIABLES, WHOLE
 from chargekit.emulator.outlet import Outlet
+from chargekit.emulator.services import find
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Purpose
 from chargekit.wire import Unreadable
@@ -16,7 +16,6 @@ from chargekit.wire.messages import (
     CompositeReply,
     GetComposite,
     GetKeys,
-    KeysReply,
     Metered,
     OtherCommand,
     RemoteStart,
@@ -47,7 +46,7 @@ class Orders:
         except Unreadable as why:
             self.session.refuse(called.id, why.code, why.text[:200])
             return
-        if isinstance(command, OtherCommand):
+        if isinstance(command, OtherCommand) or find(self.spec.ocpp, called.action) is not None:
             self.serve(called, now, out)
             return
         after: list[Effect] = []
@@ -91,13 +90,9 @@ class Orders:
                 return ACCEPTED if command.message in known else Reply("NotImplemented")
             case SetAvailability():
                 return self._availability(command, now, out)
-            case GetKeys():
-                return self._get_keys(command)
-            case SetKey():
-                return self._set_key(command, out)
             case Unlock():
                 return Reply("Unlocked") if command.evse in self.outlets else Reply("NotSupported")
-            case OtherCommand():
+            case GetKeys() | SetKey() | OtherCommand():
                 return Reply("NotSupported")
 
     @point("station.refusal")
@@ -178,26 +173,3 @@ class Orders:
             out.append(Save(f"operative/{outlet.evse.id}", command.operative))
             self._show(outlet, now, out)
         return Reply("Scheduled") if any(o.tx for o in chosen) and not command.operative else ACCEPTED
-
-    def _known_keys(self: Station) -> dict[str, str]:  # type: ignore[misc]
-        known = {**self.keys, **READ_ONLY, "NumberOfConnectors": str(len(self.outlets))}
-        if not self.generation.assigned:
-            return {name: known[key] for name, key in VARIABLES.items()}
-        return known
-
-    def _get_keys(self: Station, command: GetKeys) -> KeysReply:  # type: ignore[misc]
-        known = self._known_keys()
-        wanted = command.keys or tuple(known)
-        return KeysReply({k: known[k] for k in wanted if k in known}, tuple(k for k in wanted if k not in known))
-
-    def _set_key(self: Station, command: SetKey, out: list[Effect]) -> Reply:  # type: ignore[misc]
-        key = command.key if self.generation.assigned else VARIABLES.get(command.key, "")
-        if key in READ_ONLY:
-            return REJECTED
-        if key not in KEYS:
-            return Reply("NotSupported" if self.generation.assigned else "UnknownVariable")
-        if key in WHOLE and not (command.value.isascii() and command.value.isdigit() and len(command.value) < 8):
-            return REJECTED
-        self.keys[key] = command.value
-        out.append(Save("keys", {k: v for k, v in self.keys.items() if v != KEYS[k]}))
-        return ACCEPTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chargekit.emulator import services_configuration, services_device  # noqa: F401
 from chargekit.emulator.services import Payload, Refusal, service
 from chargekit.world.events import Effect
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from chargekit.emulator.station import Station
 
 
-@service("DataTransfer", "1.6", "2.0.1")
+@service("DataTransfer", "1.6", "2.0.1", "2.1")
 def data_transfer(station: Station, payload: Payload, now: float, out: list[Effect]) -> Payload | Refusal:
     """No vendor's extension is known here (1.6 section 5.6, P01.FR.03)."""
     return {"status": "UnknownVendorId"}
