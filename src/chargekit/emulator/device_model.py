@@ -24,13 +24,6 @@ ATTRIBUTES: Final[tuple[Attribute, ...]] = ("Actual", "Target", "MinSet", "MaxSe
 _KINDS: Final = {
     "integer": "whole", "decimal": "decimal", "boolean": "bool", "OptionList": "one", "MemberList": "some", "SequenceList": "some",
 }  # fmt: skip
-    "integer": "whole",
-    "decimal": "decimal",
-    "boolean": "bool",
-    "OptionList": "one",
-    "MemberList": "some",
-    "SequenceList": "some",
-}
 SUMMARY: Final = frozenset({"AvailabilityState", "Problem", "Available", "Enabled", "Active"})
 """Variables of a SummaryInventory: availability and condition (B07.FR.09)."""
 
