@@ -63,6 +63,7 @@ class Desk:
         if not self.wired:
             self.station.spec = replace(spec, ocpp=version)
             self.station.ask = self._past
+            self.station.session.send = self._sent
         self.end = Session("csms", spoken, prefix="d-")
         self.outcomes: list[object] = []
         self.effects: list[object] = []
@@ -80,6 +81,10 @@ class Desk:
             reply = self.replies.get(action, {})
             HEARD[hearer](self.station, reply, now, self._after)
         return True
+
+    def _sent(self, action: str, payload: dict) -> None:
+        valid(self.version, action, "req", payload)
+        self.heard.append((action, payload))
 
     _after: list = []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chargekit.emulator import services_configuration, services_device  # noqa: F401
+from chargekit.emulator import services_aligned, services_configuration, services_device, services_monitoring  # noqa: F401
 from chargekit.emulator.services import Payload, Refusal, service
 from chargekit.world.events import Effect
 

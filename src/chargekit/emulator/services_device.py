@@ -33,7 +33,7 @@ def _outlets(station: Station, entry: Entry) -> list[Outlet]:
 
 def _state_of(outlet: Outlet) -> str:
     status = outlet.status()
-    return status.value if status in (Status.AVAILABLE, Status.UNAVAILABLE, Status.FAULTED) or status == "Reserved" else "Occupied"
+    return status.value if status in (Status.AVAILABLE, Status.UNAVAILABLE, Status.FAULTED) or status.value == "Reserved" else "Occupied"
 
 
 def _state(station: Station, entry: Entry, now: float) -> str:
@@ -110,7 +110,7 @@ def _plain(station: Station, entry: Entry, now: float) -> str:
         case "profiles":
             return str(len(station.store.to_json()))
         case "base":
-            return str(station.memory.get("monitoring_base", "All"))
+            return str(station.memory.get("monitoring_base", "HardWiredOnly"))
         case "level":
             return str(station.memory.get("monitoring_level", 9))
         case "messages":
