@@ -20,7 +20,7 @@ from chargekit.model.pilot import ControlPilot
 from chargekit.model.site import ChargingStation, Connector, Evse, StationModel
 from chargekit.wire import VERSIONS
 from chargekit.wire.session import Answered, Called, Refused, Session
-from chargekit.world.events import Frame, Opened, Save, Send, Supply, Wake
+from chargekit.world.events import Dial, Frame, Hangup, Opened, Save, Send, Supply, Wake
 
 CALENDAR = Calendar(datetime(2026, 3, 2, tzinfo=UTC))
 FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
@@ -68,7 +68,6 @@ class Desk:
         self.outcomes: list[object] = []
         self.effects: list[object] = []
         self.run(6.0)
-        self.event(Opened("csms", spoken))
 
     def _past(self, action: str, payload: dict, now: float, hearer: str = "") -> bool:
         if not (self.station.online and self.station.accepted):
@@ -100,6 +99,10 @@ class Desk:
                     self.saved.pop(effect.key, None)
                 else:
                     self.saved[effect.key] = orjson.loads(orjson.dumps(effect.value))
+            if isinstance(effect, Hangup):
+                self.end.lost(self.now)
+            if isinstance(effect, Dial):
+                self.event(Opened("csms", self.end.version))
             if isinstance(effect, Send):
                 for one in self.end.receive(effect.text, self.now):
                     self._got(one)

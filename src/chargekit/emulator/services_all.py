@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chargekit.emulator import services_aligned, services_configuration, services_device, services_monitoring  # noqa: F401
+from chargekit.emulator import (  # noqa: F401
+    services_aligned,
+    services_configuration,
+    services_device,
+    services_firmware,
+    services_logs,
+    services_monitoring,
+    services_publish,
+)
 from chargekit.emulator.services import Payload, Refusal, service
 from chargekit.world.events import Effect
 
