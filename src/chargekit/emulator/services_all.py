@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from chargekit.emulator import (  # noqa: F401
     services_aligned,
     services_configuration,
+    services_customer,
+    services_der,
     services_device,
+    services_display,
     services_firmware,
     services_logs,
     services_monitoring,
     services_publish,
+    services_table,
+    services_tariffs,
 )
 from chargekit.emulator.services import Payload, Refusal, service
 from chargekit.world.events import Effect
