@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chargekit.emulator.outlet import Outlet, Transaction
+from chargekit.emulator.services_device import firmware
 from chargekit.model.metering import MeterSample
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile
@@ -37,7 +38,7 @@ class Decisions:
     def boot_fact(self: Station, reason: str) -> Booted | None:  # type: ignore[misc]
         """How it presents itself; None: it says nothing and behaves as if accepted."""
         model = self.spec.model
-        return Booted(model.vendor, model.model, "1.0.0", self.spec.id[:25], reason)
+        return Booted(model.vendor, model.model, firmware(self), self.spec.id[:25], reason)
 
     @point("station.may_start")
     def may_start(self: Station, token: str, accepted: bool) -> bool:  # type: ignore[misc]

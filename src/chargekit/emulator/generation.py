@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from chargekit.emulator.configuration import DEFAULTS, KEYS_OF_16
+from chargekit.emulator.device_model import SETTINGS
 from chargekit.wire.messages import Status
 
 
@@ -27,39 +29,10 @@ _SECOND: Final = Generation(False, True)
 GENERATIONS: Final = {"1.6": Generation(True, False), "2.0.1": _SECOND, "2.1": _SECOND}
 
 KEYS: Final[dict[str, str]] = {
-    "HeartbeatInterval": "300",
-    "MeterValueSampleInterval": "60",
-    "ConnectionTimeOut": "60",
-    "StopTransactionOnInvalidId": "true",
-    "LocalAuthorizeOffline": "true",
-    "WebSocketPingInterval": "0",
-    "TransactionMessageAttempts": "3",
-    "TransactionMessageRetryInterval": "10",
+    **DEFAULTS,
+    **SETTINGS,
 }
-"""Settings a CSMS can change, in 1.6's words."""
+"""Settings a CSMS can change, in 1.6's words, with what they are from the factory; those 1.6 does not know have a dot in their name."""
 
-READ_ONLY: Final[dict[str, str]] = {
-    "NumberOfConnectors": "",
-    "ChargeProfileMaxStackLevel": "64",
-    "ChargingScheduleAllowedChargingRateUnit": "Current,Power",
-    "ChargingScheduleMaxPeriods": "24",
-    "MaxChargingProfilesInstalled": "64",
-    "SupportedFeatureProfiles": "Core,SmartCharging,RemoteTrigger",
-}
-
-WHOLE: Final = frozenset(k for k, v in KEYS.items() if v.isdigit())
-
-VARIABLES: Final = {
-    "OCPPCommCtrlr.HeartbeatInterval": "HeartbeatInterval",
-    "SampledDataCtrlr.TxUpdatedInterval": "MeterValueSampleInterval",
-    "TxCtrlr.EVConnectionTimeOut": "ConnectionTimeOut",
-    "TxCtrlr.StopTxOnInvalidId": "StopTransactionOnInvalidId",
-    "AuthCtrlr.LocalAuthorizeOffline": "LocalAuthorizeOffline",
-    "OCPPCommCtrlr.WebSocketPingInterval": "WebSocketPingInterval",
-    "OCPPCommCtrlr.MessageAttempts": "TransactionMessageAttempts",
-    "OCPPCommCtrlr.MessageAttemptInterval": "TransactionMessageRetryInterval",
-    "SmartChargingCtrlr.ProfileStackLevel": "ChargeProfileMaxStackLevel",
-    "SmartChargingCtrlr.PeriodsPerSchedule": "ChargingScheduleMaxPeriods",
-    "SmartChargingCtrlr.RateUnit": "ChargingScheduleAllowedChargingRateUnit",
-}
-"""2.x variables and the settings they stand for."""
+READ_ONLY: Final[dict[str, str]] = {name: key.default for name, key in KEYS_OF_16.items() if key.readonly}
+"""Keys of 1.6 that only tell something."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from chargekit.emulator.generation import KEYS, READ_ONLY, VARIABLES, WHOLE
+from chargekit.emulator import services_firmware, services_logs, services_publish
 from chargekit.emulator.outlet import Outlet
+from chargekit.emulator.services import find
 from chargekit.emulator.services_security import KINDS, sign
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose, RateUnit
@@ -19,7 +20,6 @@ from chargekit.wire.messages import (
     CompositeReply,
     GetComposite,
     GetKeys,
-    KeysReply,
     Metered,
     OtherCommand,
     RemoteStart,
@@ -38,6 +38,9 @@ from chargekit.world.events import Effect, Save
 if TYPE_CHECKING:
     from chargekit.emulator.station import Station
 
+_COMMON = ("BootNotification", "Heartbeat", "StatusNotification", "MeterValues", "FirmwareStatusNotification")
+TRIGGERED = ((*_COMMON, "DiagnosticsStatusNotification"), (*_COMMON, "LogStatusNotification", "PublishFirmwareStatusNotification"))
+"""What may be triggered, in 1.6 and from 2.0.1 on, beside certificates."""
 ACCEPTED, REJECTED = Reply("Accepted"), Reply("Rejected")
 
 
@@ -50,7 +53,7 @@ class Orders:
         except Unreadable as why:
             self.session.refuse(called.id, why.code, why.text[:200])
             return
-        if isinstance(command, OtherCommand):
+        if isinstance(command, OtherCommand) or find(self.spec.ocpp, called.action) is not None:
             self.serve(called, now, out)
             return
         after: list[Effect] = []
@@ -90,18 +93,14 @@ class Orders:
             case Reset():
                 return REJECTED if command.resume else ACCEPTED  # transactions can't be resumed here (B13.FR.01)
             case Trigger():
-                known = ("BootNotification", "Heartbeat", "StatusNotification", "MeterValues")
+                known = command.message in TRIGGERED[not self.generation.assigned]
                 signs = command.message in KINDS and not self.generation.assigned
-                return ACCEPTED if command.message in known or signs else Reply("NotImplemented")
+                return ACCEPTED if known or signs else Reply("NotImplemented")
             case SetAvailability():
                 return self._availability(command, now, out)
-            case GetKeys():
-                return self._get_keys(command)
-            case SetKey():
-                return self.set_security(command, now, out) or self._set_key(command, out)
             case Unlock():
                 return Reply("Unlocked") if command.evse in self.outlets else Reply("NotSupported")
-            case OtherCommand():
+            case GetKeys() | SetKey() | OtherCommand():
                 return Reply("NotSupported")
 
     @point("station.refusal")
@@ -180,6 +179,12 @@ class Orders:
             sign(self, KINDS[command.message], now, out)
         elif command.message == "StatusNotification":
             self.show_all(now, out)
+        elif command.message == "FirmwareStatusNotification":
+            self.ask(*services_firmware.triggered(self), now)
+        elif command.message == "PublishFirmwareStatusNotification":
+            self.ask(*services_publish.triggered(self), now)
+        elif command.message in ("LogStatusNotification", "DiagnosticsStatusNotification"):
+            self.ask(*services_logs.triggered(self, command.message), now)
         else:
             for number, outlet in self.outlets.items():
                 if command.evse in (None, 0, number):
@@ -196,26 +201,3 @@ class Orders:
             out.append(Save(f"operative/{outlet.evse.id}", command.operative))
             self._show(outlet, now, out)
         return Reply("Scheduled") if any(o.tx for o in chosen) and not command.operative else ACCEPTED
-
-    def _known_keys(self: Station) -> dict[str, str]:  # type: ignore[misc]
-        known = {**self.keys, **READ_ONLY, "NumberOfConnectors": str(len(self.outlets))}
-        if not self.generation.assigned:
-            return {name: known[key] for name, key in VARIABLES.items()} | self.security_keys()
-        return known | self.security_keys()
-
-    def _get_keys(self: Station, command: GetKeys) -> KeysReply:  # type: ignore[misc]
-        known = self._known_keys()
-        wanted = command.keys or tuple(known)
-        return KeysReply({k: known[k] for k in wanted if k in known}, tuple(k for k in wanted if k not in known))
-
-    def _set_key(self: Station, command: SetKey, out: list[Effect]) -> Reply:  # type: ignore[misc]
-        key = command.key if self.generation.assigned else VARIABLES.get(command.key, "")
-        if key in READ_ONLY:
-            return REJECTED
-        if key not in KEYS:
-            return Reply("NotSupported" if self.generation.assigned else "UnknownVariable")
-        if key in WHOLE and not (command.value.isascii() and command.value.isdigit() and len(command.value) < 8):
-            return REJECTED
-        self.keys[key] = command.value
-        out.append(Save("keys", {k: v for k, v in self.keys.items() if v != KEYS[k]}))
-        return ACCEPTED

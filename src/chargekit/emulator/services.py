@@ -33,6 +33,9 @@ Heard = Callable[["Station", "Payload | None", float, list[Effect]], None]
 SERVICES: Final[dict[tuple[str, str], Service]] = {}
 JOBS: Final[dict[str, Job]] = {}
 HEARD: Final[dict[str, Heard]] = {}
+SETTERS: Final[dict[str, list[Job]]] = {}
+READY: Final[list[Job]] = []
+WATCHERS: Final[list[tuple[str, Job]]] = []
 
 
 def service(action: str, *versions: str) -> Callable[[Service], Service]:
@@ -64,6 +67,32 @@ def heard(name: str) -> Callable[[Heard], Heard]:
     def register(hearer: Heard) -> Heard:
         HEARD[name] = hearer
         return hearer
+
+    return register
+
+
+def setter(key: str) -> Callable[[Job], Job]:
+    """Register what is done at once when the CSMS changed a setting (`station.keys[key]`)."""
+
+    def register(work: Job) -> Job:
+        SETTERS.setdefault(key, []).append(work)
+        return work
+
+    return register
+
+
+def ready(work: Job) -> Job:
+    """Register what is done each time the CSMS has accepted the station after a start: timers are lost with the power."""
+    READY.append(work)
+    return work
+
+
+def watcher(name: str) -> Callable[[Job], Job]:
+    """Register what is done after every event while the station keeps something as `name`."""
+
+    def register(work: Job) -> Job:
+        WATCHERS.append((name, work))
+        return work
 
     return register
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chargekit.emulator import services_security  # noqa: F401
+from chargekit.emulator import (  # noqa: F401
+    services_aligned,
+    services_configuration,
+    services_customer,
+    services_der,
+    services_device,
+    services_display,
+    services_firmware,
+    services_logs,
+    services_monitoring,
+    services_publish,
+    services_security,
+    services_table,
+    services_tariffs,
+)
 from chargekit.emulator.services import Payload, Refusal, service
 from chargekit.world.events import Effect
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chargekit.emulator import services_all  # noqa: F401  (registers them)
-from chargekit.emulator.services import HEARD, Payload, Refusal, find
+from chargekit.emulator.services import HEARD, READY, WATCHERS, Payload, Refusal, find
 from chargekit.wire.messages import Other
 from chargekit.wire.session import Called
 from chargekit.world.events import Effect, Save
@@ -55,3 +55,14 @@ class Serving:
         else:
             self.memory[name] = value
         out.append(Save(f"m/{name}", value))
+
+    def watch(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """Let services look at what an event changed."""
+        for name, work in WATCHERS:
+            if name in self.memory:
+                work(self, now, out)
+
+    def readied(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """The CSMS accepted the station after a start."""
+        for work in READY:
+            work(self, now, out)

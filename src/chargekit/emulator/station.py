@@ -135,6 +135,8 @@ class Station(Orders, Serving, Securing, Offering, Telling, Waking, Decisions):
                 self._hand(event, now, out)
             case _:
                 pass
+        if self.memory:
+            self.watch(now, out)
         self._flush(out)
         return out
 
@@ -323,6 +325,7 @@ class Station(Orders, Serving, Securing, Offering, Telling, Waking, Decisions):
         self.reason = "PowerUp"
         out.append(Save("reason", None))
         self._greet(now, out)
+        self.readied(now, out)
 
     def _set_clock(self, at: float, now: float, out: list[Effect]) -> None:
         if not self.keeps_clock and abs(at - self.own(now)) > 1.0:
