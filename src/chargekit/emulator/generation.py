@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from chargekit.emulator import settings
 from chargekit.wire.messages import Status
 
 
@@ -34,6 +35,7 @@ KEYS: Final[dict[str, str]] = {
     "WebSocketPingInterval": "0",
     "TransactionMessageAttempts": "3",
     "TransactionMessageRetryInterval": "10",
+    **settings.KEYS,
 }
 """Settings a CSMS can change, in 1.6's words."""
 
@@ -43,10 +45,9 @@ READ_ONLY: Final[dict[str, str]] = {
     "ChargingScheduleAllowedChargingRateUnit": "Current,Power",
     "ChargingScheduleMaxPeriods": "24",
     "MaxChargingProfilesInstalled": "64",
-    "SupportedFeatureProfiles": "Core,SmartCharging,RemoteTrigger",
+    "SupportedFeatureProfiles": "Core,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger",
+    **settings.READ_ONLY,
 }
-
-WHOLE: Final = frozenset(k for k, v in KEYS.items() if v.isdigit())
 
 VARIABLES: Final = {
     "OCPPCommCtrlr.HeartbeatInterval": "HeartbeatInterval",
@@ -60,5 +61,6 @@ VARIABLES: Final = {
     "SmartChargingCtrlr.ProfileStackLevel": "ChargeProfileMaxStackLevel",
     "SmartChargingCtrlr.PeriodsPerSchedule": "ChargingScheduleMaxPeriods",
     "SmartChargingCtrlr.RateUnit": "ChargingScheduleAllowedChargingRateUnit",
+    **settings.VARIABLES,
 }
 """2.0.1 variables and the settings they stand for."""

@@ -30,7 +30,7 @@ class Offering:
         force = self.limit_in_force(outlet, now)
         if force.until != float("inf"):
             self.timers[f"limit/{number}"] = max(force.until - self.offset, now + 0.001)
-        outlet.limit_a = min(force.limit_a, outlet.evse.max_a)
+        outlet.limit_a = min(force.limit_a, outlet.evse.max_a) if outlet.tx.delivers else 0.0
         target = self.offered_a(outlet, min(outlet.limit_a, self.supply_a(outlet)), now)
         aimed = outlet.aim[1] if outlet.aim else outlet.offer_a
         if target != aimed:

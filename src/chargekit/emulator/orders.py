@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from chargekit.emulator.generation import KEYS, READ_ONLY, VARIABLES, WHOLE
+from chargekit.emulator.generation import KEYS, READ_ONLY, VARIABLES
 from chargekit.emulator.outlet import Outlet
+from chargekit.emulator.settings import NOT_IN_16, acceptable
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Purpose
 from chargekit.wire import Unreadable
 from chargekit.wire.messages import (
+    AuthorizeAsked,
     ClearProfile,
     Command,
     CommandReply,
@@ -17,7 +20,6 @@ from chargekit.wire.messages import (
     GetComposite,
     GetKeys,
     KeysReply,
-    Metered,
     OtherCommand,
     RemoteStart,
     RemoteStop,
@@ -26,6 +28,7 @@ from chargekit.wire.messages import (
     SetAvailability,
     SetKey,
     SetProfile,
+    Status,
     Trigger,
     Unlock,
 )  # fmt: skip
@@ -42,6 +45,10 @@ class Orders:
     """The commands of a Station; mixed into it."""
 
     def obey(self: Station, called: Called, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        if not self.answers_rejected():
+            if not self.generation.assigned:
+                self.session.refuse(called.id, "SecurityError", "this station was not accepted")
+            return
         try:
             command = self.codec.read_command(called.action, called.payload, self.calendar)
         except Unreadable as why:
@@ -50,26 +57,35 @@ class Orders:
         if isinstance(command, OtherCommand):
             self.serve(called, now, out)
             return
-        after: list[Effect] = []
-        reply = self.carry_out(command, now, out, after)
-        self.session.answer(called.id, self.codec.write_reply(command, reply, self.calendar))
-        self._flush(out)
-        out.extend(after)
-        if isinstance(command, Reset) and reply == ACCEPTED:
-            self.reboot("HardReset" if command.hard else "SoftReset", now, out)
-        if isinstance(command, Trigger) and reply == ACCEPTED:
-            self._triggered(command, now, out)
-        if isinstance(command, (SetProfile, ClearProfile)):
-            for outlet in self.outlets.values():
-                self.refresh(outlet, now, out)
+        reply = self.carry_out(command, called.payload, now, out)
+        payload = self.codec.write_reply(command, reply, self.calendar)
         if isinstance(command, RemoteStart) and reply == ACCEPTED:
-            self._remote_start(command, now, out)
-        if isinstance(command, RemoteStop) and reply == ACCEPTED:
-            running = self._running(command.tx)
-            if running is not None:
-                self.end(running, "Remote", now, out)
+            payload |= self._already(command)
+        self.session.answer(called.id, payload)
+        self._flush(out)
+        self.do_soon(now, out)
+        self._follow(command, reply, called.payload, now, out)
 
-    def carry_out(self: Station, command: Command, now: float, out: list[Effect], after: list[Effect]) -> CommandReply:  # type: ignore[misc]
+    def _follow(self: Station, command: Command, reply: CommandReply, payload: Mapping[str, Any], now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """What is done after the reply."""
+        match command:
+            case Reset() if isinstance(reply, Reply) and reply.status in ("Accepted", "Scheduled"):
+                self._reset(command, reply, now, out)
+            case Trigger() if reply == ACCEPTED:
+                self._triggered(command, payload, now, out)
+            case SetProfile() | ClearProfile():
+                for outlet in self.outlets.values():
+                    self.refresh(outlet, now, out)
+            case RemoteStart() if reply == ACCEPTED:
+                self._remote_start(command, payload, now, out)
+            case RemoteStop() if reply == ACCEPTED:
+                running = self._running(command.tx)
+                if running is not None:
+                    self.stop(running, "Remote", "RemoteStop", now, out)
+            case Unlock() if reply == Reply("Unlocked"):
+                self._unlocked(command, now, out)
+
+    def carry_out(self: Station, command: Command, payload: Mapping[str, Any], now: float, out: list[Effect]) -> CommandReply:  # type: ignore[misc]
         """Do what can be done before the reply; the reply."""
         match command:
             case SetProfile():
@@ -81,22 +97,21 @@ class Orders:
             case GetComposite():
                 return self._composite(command, now)
             case RemoteStart():
-                return ACCEPTED if self._free(command.evse) is not None else REJECTED
+                return self.remote_start_verdict(command, _group_of(payload))
             case RemoteStop():
-                return ACCEPTED if self._running(command.tx) is not None else REJECTED
+                return ACCEPTED if self._running(command.tx) is not None and self.registration != "Pending" else REJECTED
             case Reset():
-                return ACCEPTED
+                return self.reset_verdict(command.hard, 0)
             case Trigger():
-                known = ("BootNotification", "Heartbeat", "StatusNotification", "MeterValues")
-                return ACCEPTED if command.message in known else Reply("NotImplemented")
+                return self.trigger_verdict(command.message, command.evse, (payload.get("evse") or {}).get("connectorId"))
             case SetAvailability():
-                return self._availability(command, now, out)
+                return self._availability(command, payload, now, out)
             case GetKeys():
                 return self._get_keys(command)
             case SetKey():
-                return self._set_key(command, out)
+                return self._set_key(command, now, out)
             case Unlock():
-                return Reply("Unlocked") if command.evse in self.outlets else Reply("NotSupported")
+                return Reply(self.unlock_verdict(command.evse, command.connector))
             case OtherCommand():
                 return Reply("NotSupported")
 
@@ -129,75 +144,84 @@ class Orders:
         )  # fmt: skip
         return CompositeReply("Accepted", self.own(now), periods, "A", command.duration_s)
 
-    def _free(self: Station, evse: int | None) -> Outlet | None:  # type: ignore[misc]
-        for outlet in self.outlets.values():
-            if evse in (None, 0, outlet.evse.id) and outlet.tx is None and outlet.token is None and outlet.operative:
-                return outlet
-        return None
+    @point("station.remote_start_verdict")
+    def remote_start_verdict(self: Station, command: RemoteStart, group: str) -> Reply:  # type: ignore[misc]
+        """Rejected while Pending (B02.FR.05), where nothing is free, or where it is reserved for somebody else (1.6 section 5.11;
+        F01.FR.21 to FR.26)."""
+        if self.registration == "Pending" or self.closing:
+            return REJECTED
+        profile = command.profile
+        wrong = profile is not None and (profile.purpose is not Purpose.TX or profile.transaction is not None)
+        if wrong and self.generation.charging_state:
+            return Reply("Rejected", "InvalidProfile")
+        return ACCEPTED if self._free(command.evse, command.token, group) is not None else REJECTED
+
+    def _free(self: Station, evse: int | None, token: str, group: str) -> Outlet | None:  # type: ignore[misc]
+        """The outlet a remote start would use, one with a cable in first where none is named."""
+        found = [
+            o for o in self.outlets.values()
+            if evse in (None, 0, o.evse.id) and (o.tx is None or not (o.tx.authorised or o.tx.stopped)) and o.token is None
+            and o.operative and o.status() is not Status.FAULTED and self.admits(o, token, group)
+        ]  # fmt: skip
+        return min(found, key=lambda o: (not o.pilot.connected or o.ended, o.evse.id), default=None)
+
+    def _already(self: Station, command: RemoteStart) -> dict[str, str]:  # type: ignore[misc]
+        """The transaction that runs there without authorisation already (F01.FR.13)."""
+        outlet = self._free(command.evse, command.token, "")
+        return {"transactionId": outlet.tx.ref} if outlet is not None and outlet.tx is not None and outlet.tx.told else {}
 
     def _running(self: Station, tx: str) -> Outlet | None:  # type: ignore[misc]
         for outlet in self.outlets.values():
-            if outlet.tx is not None and outlet.tx.id == tx:
+            if outlet.tx is not None and outlet.tx.id == tx and not outlet.tx.stopped:
                 return outlet
         return None
 
-    def _remote_start(self: Station, command: RemoteStart, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
-        outlet = self._free(command.evse)
+    def _remote_start(self: Station, command: RemoteStart, payload: Mapping[str, Any], now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """Like a token presented: with AuthorizeRemoteTxRequests it is asked about first (1.6 section 5.11; F02.FR.09, FR.10)."""
+        outlet = self._free(command.evse, command.token, _group_of(payload))
         if outlet is None:
             return
-        outlet.ended = False
-        self.admit(outlet, command.token, now, out, command.remote_start_id)
         profile = command.profile
-        if profile is None or profile.purpose is not Purpose.TX or outlet.tx is None:
+        outlet.ended, outlet.profile = False, profile if profile is not None and profile.purpose is Purpose.TX else None
+        known = self.known_token(command.token, now)
+        group = _group_of(payload) or (known.group if known is not None else "")
+        if self.keys["AuthorizeRemoteTxRequests"] == "true" and not self.preauthorises(command.token, known):
+            context = ("auth", outlet.evse.id, command.token, "", command.remote_start_id)
+            self.call(AuthorizeAsked(command.token), now, context)
             return
-        if not self.refusal(outlet.evse.id, profile):
-            self.store.set(outlet.evse.id, profile)
-            out.append(Save("profiles", self.store.to_json()))
-            self.refresh(outlet, now, out)
+        self.admit(outlet, command.token, now, out, command.remote_start_id, group=group)
 
-    def _triggered(self: Station, command: Trigger, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
-        if command.message == "BootNotification":
-            self._boot(now, out)
-        elif command.message == "Heartbeat":
-            self._beat(now, out)
-        elif command.message == "StatusNotification":
-            self.show_all(now, out)
-        else:
-            for number, outlet in self.outlets.items():
-                if command.evse in (None, 0, number):
-                    sample = self.reported(outlet, self.taps[number].read(now))
-                    tx = outlet.tx.id if outlet.tx and self.generation.assigned else None
-                    self.call(Metered(number, (sample,), tx, "Trigger"), now, "meter")
-
-    def _availability(self: Station, command: SetAvailability, now: float, out: list[Effect]) -> Reply:  # type: ignore[misc]
-        chosen = [o for n, o in self.outlets.items() if command.evse in (0, n)]
-        if not chosen:
-            return REJECTED
-        for outlet in chosen:
-            outlet.operative = command.operative
-            out.append(Save(f"operative/{outlet.evse.id}", command.operative))
-            self._show(outlet, now, out)
-        return Reply("Scheduled") if any(o.tx for o in chosen) and not command.operative else ACCEPTED
+    def known_keys(self: Station) -> dict[str, str]:  # type: ignore[misc]
+        """Every setting by its neutral name."""
+        return {**self.keys, **READ_ONLY, "NumberOfConnectors": str(len(self.outlets))}
 
     def _known_keys(self: Station) -> dict[str, str]:  # type: ignore[misc]
-        known = {**self.keys, **READ_ONLY, "NumberOfConnectors": str(len(self.outlets))}
+        known = self.known_keys()
         if not self.generation.assigned:
             return {name: known[key] for name, key in VARIABLES.items()}
-        return known
+        return {name: value for name, value in known.items() if name not in NOT_IN_16}
 
     def _get_keys(self: Station, command: GetKeys) -> KeysReply:  # type: ignore[misc]
         known = self._known_keys()
         wanted = command.keys or tuple(known)
         return KeysReply({k: known[k] for k in wanted if k in known}, tuple(k for k in wanted if k not in known))
 
-    def _set_key(self: Station, command: SetKey, out: list[Effect]) -> Reply:  # type: ignore[misc]
+    def _set_key(self: Station, command: SetKey, now: float, out: list[Effect]) -> Reply:  # type: ignore[misc]
         key = command.key if self.generation.assigned else VARIABLES.get(command.key, "")
         if key in READ_ONLY:
             return REJECTED
-        if key not in KEYS:
+        if key not in KEYS or (self.generation.assigned and key in NOT_IN_16):
             return Reply("NotSupported" if self.generation.assigned else "UnknownVariable")
-        if key in WHOLE and not (command.value.isascii() and command.value.isdigit() and len(command.value) < 8):
+        if not acceptable(key, command.value, KEYS[key]):
             return REJECTED
         self.keys[key] = command.value
         out.append(Save("keys", {k: v for k, v in self.keys.items() if v != KEYS[k]}))
+        if key == "ClockAlignedDataInterval":
+            self.plan_aligned(now)
         return ACCEPTED
+
+
+def _group_of(payload: Mapping[str, Any]) -> str:
+    """groupIdToken of a 2.x remote start."""
+    told = payload.get("groupIdToken")
+    return str(told.get("idToken", "")) if isinstance(told, Mapping) else ""

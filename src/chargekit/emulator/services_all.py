@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chargekit.emulator import services_reservation, services_tokens, services_transactions  # noqa: F401
 from chargekit.emulator.services import Payload, Refusal, service
 from chargekit.world.events import Effect
 
