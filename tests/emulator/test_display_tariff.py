@@ -5,6 +5,7 @@ from tests.emulator.desk import Desk, at
 
 from chargekit.emulator.services_display import shown
 from chargekit.emulator.services_tariffs import in_use
+from chargekit.emulator.tokens import TokenInfo
 from chargekit.world.events import Wake
 
 two = pytest.mark.parametrize("version", ["2.0.1", "2.1"])
@@ -131,12 +132,12 @@ TOKEN = {"idToken": {"idToken": "tok", "type": "Central"}}
 def test_customer_information(version, more, status, text, kept):
     desk = Desk(version)
     desk.charge()
-    desk.station.cache["tok"] = "Accepted"
+    desk.station.tokens.cache("tok", TokenInfo("Accepted"))
     assert desk.ask("CustomerInformation", requestId=6, **more)["status"] == status
     told = desk.said("NotifyCustomerInformation")
     assert [p["seqNo"] for p in told] == list(range(len(told)))
     assert "".join(p["data"] for p in told).startswith(text) if text else told == []
-    assert ("tok" in desk.station.cache) == kept
+    assert ("TOK" in desk.station.tokens.cached) == kept
 
 
 # --- tariffs ------------------------------------------------------------------------------------------------------

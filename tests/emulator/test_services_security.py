@@ -382,9 +382,11 @@ def test_the_extended_trigger_of_1_6(word: str):
     one.wait(1.0)
     if word == "LogStatusNotification":
         assert status == {"status": "NotImplemented"}
+    elif word == "MeterValues":
+        assert status == {"status": "Rejected"}  # there is no connector 7
     else:
         assert status == {"status": "Accepted"}
-        assert word == "MeterValues" or len(one.requests(word)) > before
+        assert len(one.requests(word)) > before
     assert "SignChargePointCertificate" in KINDS
 
 

@@ -93,6 +93,7 @@ KEYS_OF_16: Final[dict[str, Key]] = {
     "HeartbeatInterval": _whole(300),
     "LocalAuthorizeOffline": _bool(True),
     "LocalPreAuthorize": _bool(False),
+    "MaxEnergyOnInvalidId": _whole(0),
     "MeterValuesAlignedData": Key(MEASURANDS, Rule("all", words=MEASURANDS)),
     "MeterValuesAlignedDataMaxLength": _fixed("4"),
     "MeterValuesSampledData": Key(MEASURANDS, Rule("all", words=MEASURANDS)),
@@ -100,7 +101,7 @@ KEYS_OF_16: Final[dict[str, Key]] = {
     "MeterValueSampleInterval": _whole(60, 0, 86_400),
     "NumberOfConnectors": _fixed("1"),
     "ResetRetries": _whole(0, 0, 10),
-    "StopTransactionOnEVSideDisconnect": Key("true", Rule("one", words="true")),
+    "StopTransactionOnEVSideDisconnect": _bool(True),
     "StopTransactionOnInvalidId": _bool(True),
     "StopTxnAlignedData": Key("", Rule("one")),
     "StopTxnAlignedDataMaxLength": _fixed("0"),
@@ -114,8 +115,8 @@ KEYS_OF_16: Final[dict[str, Key]] = {
     "WebSocketPingInterval": _whole(0),
     # Local authorization lists (9.2)
     "LocalAuthListEnabled": _bool(True),
-    "LocalAuthListMaxLength": _fixed("1000"),
-    "SendLocalListMaxLength": _fixed("100"),
+    "LocalAuthListMaxLength": _fixed("200"),
+    "SendLocalListMaxLength": _fixed("50"),
     # Reservation (9.3)
     "ReserveConnectorZeroSupported": _fixed("true"),
     # Smart charging (9.4)

@@ -18,8 +18,6 @@ from chargekit.world.events import Effect
 if TYPE_CHECKING:
     from chargekit.emulator.station import Station
 
-DIAL_S, DIAL_RANDOM_S, DIAL_DOUBLINGS = 5.0, 5.0, 4
-
 
 class Decisions:
     """What a good station decides; mixed into Station."""
@@ -28,11 +26,6 @@ class Decisions:
     def frame(self: Station, text: str) -> str:  # type: ignore[misc]
         """The last look at a frame before it leaves."""
         return text
-
-    @point("station.dial_wait_s")
-    def dial_wait_s(self: Station) -> float:  # type: ignore[misc]
-        """How long it waits before it dials again: doubling, with a random part (OCPP 2.0.1 part 4, 5.3)."""
-        return DIAL_S * 2.0 ** min(self.dialled, DIAL_DOUBLINGS) + self.rng.random() * DIAL_RANDOM_S
 
     @point("station.boot_fact")
     def boot_fact(self: Station, reason: str) -> Booted | None:  # type: ignore[misc]
@@ -97,6 +90,14 @@ class Decisions:
     def tells_end(self: Station, tx: Transaction) -> bool:  # type: ignore[misc]
         """Whether the end of a transaction is told."""
         return True
+
+    @point("station.transaction_status")
+    def transaction_status(self: Station, tx: str | None) -> dict[str, bool]:  # type: ignore[misc]
+        """What GetTransactionStatus is answered (E14)."""
+        if tx is None:
+            return {"messagesInQueue": bool(self.queue.entries)}
+        running = any(o.tx is not None and o.tx.told and o.tx.ref == tx for o in self.outlets.values())
+        return {"ongoingIndicator": running, "messagesInQueue": bool(self.queue.about(tx))}
 
     @point("station.interrupted")
     def interrupted(self: Station, tx: Transaction) -> Transaction | None:  # type: ignore[misc]

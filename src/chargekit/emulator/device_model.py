@@ -76,7 +76,7 @@ def _const(component: str, name: str, data: DataType, value: str, **more: Any) -
 
 
 _STATES: Final = "Available,Occupied,Reserved,Unavailable,Faulted"
-_TX_POINTS: Final = "Authorized,EVConnected"
+_TX_POINTS: Final = "Authorized,EVConnected,PowerPathClosed,EnergyTransfer"
 _DER_MODES: Final = (
     "EnterService,FreqDroop,FreqWatt,FixedPFAbsorb,FixedPFInject,FixedVar,Gradients,HFMustTrip,HFMayTrip,HVMustTrip,HVMomCess,HVMayTrip,"
     "LimitMaxDischarge,LFMustTrip,LVMustTrip,LVMomCess,LVMayTrip,PowerMonitoringMustTrip,VoltVar,VoltWatt,WattPF,WattVar"
@@ -120,16 +120,16 @@ TABLE: Final[tuple[Variable, ...]] = (
     _set("OCPPCommCtrlr", "MessageAttempts", "integer", "TransactionMessageAttempts", **_TX_MESSAGES, low=1, high=100),
     _set("OCPPCommCtrlr", "MessageAttemptInterval", "integer", "TransactionMessageRetryInterval", **_TX_MESSAGES, unit="s", low=0),
     _const("OCPPCommCtrlr", "MessageTimeout", "integer", "30", instance="Default", unit="s"),
-    _set("OCPPCommCtrlr", "OfflineThreshold", "integer", default="300", unit="s", low=0),
+    _set("OCPPCommCtrlr", "OfflineThreshold", "integer", "OfflineThreshold", default="60", unit="s", low=0),
     _set("OCPPCommCtrlr", "ResetRetries", "integer", "ResetRetries", low=0, high=10),
     _set("OCPPCommCtrlr", "UnlockOnEVSideDisconnect", "boolean", "UnlockConnectorOnEVSideDisconnect"),
     _set("OCPPCommCtrlr", "NetworkConfigurationPriority", "SequenceList", default="1", values="1", reboot=True),
     _const("OCPPCommCtrlr", "ActiveNetworkProfile", "string", "1"),
     _set("OCPPCommCtrlr", "NetworkProfileConnectionAttempts", "integer", default="3", low=1, high=100),
     _const("OCPPCommCtrlr", "FileTransferProtocols", "MemberList", "FTP,FTPS,HTTP,HTTPS,SFTP", values="FTP,FTPS,HTTP,HTTPS,SFTP"),
-    _const("OCPPCommCtrlr", "RetryBackOffWaitMinimum", "integer", "5", unit="s"),
-    _const("OCPPCommCtrlr", "RetryBackOffRandomRange", "integer", "5", unit="s"),
-    _const("OCPPCommCtrlr", "RetryBackOffRepeatTimes", "integer", "4"),
+    _set("OCPPCommCtrlr", "RetryBackOffWaitMinimum", "integer", "RetryBackOffWaitMinimum", default="5", unit="s", low=0, high=86_400),
+    _set("OCPPCommCtrlr", "RetryBackOffRandomRange", "integer", "RetryBackOffRandomRange", default="5", unit="s", low=0, high=86_400),
+    _set("OCPPCommCtrlr", "RetryBackOffRepeatTimes", "integer", "RetryBackOffRepeatTimes", default="4", low=0, high=30),
     _const("OCPPCommCtrlr", "QueueAllMessages", "boolean", "false"),
     # Tokens
     _const("AuthCtrlr", "Enabled", "boolean", "true"),
@@ -139,6 +139,7 @@ TABLE: Final[tuple[Variable, ...]] = (
     _set("AuthCtrlr", "OfflineTxForUnknownIdEnabled", "boolean", "AllowOfflineTxForUnknownId"),
     _const("AuthCacheCtrlr", "Available", "boolean", "true"),
     _set("AuthCacheCtrlr", "Enabled", "boolean", "AuthorizationCacheEnabled"),
+    _set("AuthCacheCtrlr", "LifeTime", "integer", "AuthCacheLifeTime", default="0", unit="s", low=0),
     _const("LocalAuthListCtrlr", "Available", "boolean", "true"),
     _set("LocalAuthListCtrlr", "Enabled", "boolean", "LocalAuthListEnabled"),
     _live("LocalAuthListCtrlr", "Entries", "integer", "list_entries", high=1000, more=("MaxSet",)),
@@ -147,9 +148,13 @@ TABLE: Final[tuple[Variable, ...]] = (
     # Transactions and meter values
     _set("TxCtrlr", "EVConnectionTimeOut", "integer", "ConnectionTimeOut", unit="s", low=0),
     _set("TxCtrlr", "StopTxOnInvalidId", "boolean", "StopTransactionOnInvalidId"),
-    _const("TxCtrlr", "StopTxOnEVSideDisconnect", "boolean", "true"),
-    _const("TxCtrlr", "TxStartPoint", "MemberList", _TX_POINTS, values=_TX_POINTS),
-    _const("TxCtrlr", "TxStopPoint", "MemberList", _TX_POINTS, values=_TX_POINTS),
+    _set("TxCtrlr", "StopTxOnEVSideDisconnect", "boolean", "StopTransactionOnEVSideDisconnect"),
+    _set("TxCtrlr", "MaxEnergyOnInvalidId", "integer", "MaxEnergyOnInvalidId", unit="Wh", low=0),
+    _set("TxCtrlr", "TxBeforeAcceptedEnabled", "boolean", "TxBeforeAcceptedEnabled", default="true"),
+    _set("TxCtrlr", "TxStartPoint", "MemberList", "TxStartPoint", default="PowerPathClosed", values=_TX_POINTS),
+    _set("TxCtrlr", "TxStopPoint", "MemberList", "TxStopPoint", default="PowerPathClosed", values=_TX_POINTS),
+    _set("AuthCtrlr", "MasterPassGroupId", "string", "MasterPassGroupId", default="", high=36),
+    _set("AlignedDataCtrlr", "SendDuringIdle", "boolean", "AlignedDataSendDuringIdle", default="false"),
     _const("SampledDataCtrlr", "Available", "boolean", "true"),
     _const("SampledDataCtrlr", "Enabled", "boolean", "true"),
     _set("SampledDataCtrlr", "TxUpdatedInterval", "integer", "MeterValueSampleInterval", unit="s", low=0, high=86_400),

@@ -38,7 +38,7 @@ class Offering:
         force = self.limit_in_force(outlet, now)
         if force.until != float("inf"):
             self.timers[f"limit/{number}"] = max(force.until - self.offset, now + 0.001)
-        outlet.limit_a = min(force.flow_a, outlet.evse.max_a)
+        outlet.limit_a = min(force.flow_a, outlet.evse.max_a) if outlet.tx.delivers else 0.0
         if len(self.outlets) > 1 and self.store.wide:
             outlet.limit_a = min(outlet.limit_a, self.station_share_a(outlet, now))
         target = self.offered_a(outlet, min(outlet.limit_a, self.supply_a(outlet)), now)

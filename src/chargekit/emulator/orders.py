@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from chargekit.emulator import services_firmware, services_logs, services_publish
 from chargekit.emulator.outlet import Outlet
-from chargekit.emulator.services import find
-from chargekit.emulator.services_security import KINDS, sign
+from chargekit.emulator.services_security import KINDS
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose, RateUnit
 from chargekit.model.profile_store import Running
 from chargekit.wire import Unreadable
 from chargekit.wire.messages import (
+    AuthorizeAsked,
     ClearProfile,
     Command,
     CommandReply,
     CompositeReply,
     GetComposite,
     GetKeys,
-    Metered,
     OtherCommand,
     RemoteStart,
     RemoteStop,
@@ -29,6 +28,7 @@ from chargekit.wire.messages import (
     SetAvailability,
     SetKey,
     SetProfile,
+    Status,
     Trigger,
     Unlock,
 )  # fmt: skip
@@ -48,34 +48,47 @@ class Orders:
     """The commands of a Station; mixed into it."""
 
     def obey(self: Station, called: Called, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        if not self.answers_rejected():
+            if not self.generation.assigned:
+                self.session.refuse(called.id, "SecurityError", "this station was not accepted")
+            return
         try:
             command = self.codec.read_command(called.action, called.payload, self.calendar)
         except Unreadable as why:
             self.session.refuse(called.id, why.code, why.text[:200])
             return
-        if isinstance(command, OtherCommand) or find(self.spec.ocpp, called.action) is not None:
+        if isinstance(command, (GetKeys, SetKey, OtherCommand)):
             self.serve(called, now, out)
             return
-        after: list[Effect] = []
-        reply = self.carry_out(command, now, out, after)
-        self.session.answer(called.id, self.codec.write_reply(command, reply, self.calendar))
-        self._flush(out)
-        out.extend(after)
-        if isinstance(command, Reset) and reply == ACCEPTED:
-            self.reboot("HardReset" if command.hard else "SoftReset", now, out)
-        if isinstance(command, Trigger) and reply == ACCEPTED:
-            self._triggered(command, now, out)
-        if isinstance(command, (SetProfile, ClearProfile)):
-            for outlet in self.outlets.values():
-                self.refresh(outlet, now, out)
+        reply = self.carry_out(command, called.payload, now, out)
+        payload = self.codec.write_reply(command, reply, self.calendar)
         if isinstance(command, RemoteStart) and reply == ACCEPTED:
-            self._remote_start(command, now, out)
-        if isinstance(command, RemoteStop) and reply == ACCEPTED:
-            running = self._running(command.tx)
-            if running is not None:
-                self.end(running, "Remote", now, out)
+            payload |= self._already(command)
+        self.session.answer(called.id, payload)
+        self._flush(out)
+        self.do_soon(now, out)
+        self._follow(command, reply, called.payload, now, out)
 
-    def carry_out(self: Station, command: Command, now: float, out: list[Effect], after: list[Effect]) -> CommandReply:  # type: ignore[misc]
+    def _follow(self: Station, command: Command, reply: CommandReply, payload: Mapping[str, Any], now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """What is done after the reply."""
+        match command:
+            case Reset() if isinstance(reply, Reply) and reply.status in ("Accepted", "Scheduled"):
+                self._reset(command, reply, now, out)
+            case Trigger() if reply == ACCEPTED:
+                self._triggered(command, payload, now, out)
+            case SetProfile() | ClearProfile():
+                for outlet in self.outlets.values():
+                    self.refresh(outlet, now, out)
+            case RemoteStart() if reply == ACCEPTED:
+                self._remote_start(command, payload, now, out)
+            case RemoteStop() if reply == ACCEPTED:
+                running = self._running(command.tx)
+                if running is not None:
+                    self.stop(running, "Remote", "RemoteStop", now, out)
+            case Unlock() if reply == Reply("Unlocked"):
+                self._unlocked(command, now, out)
+
+    def carry_out(self: Station, command: Command, payload: Mapping[str, Any], now: float, out: list[Effect]) -> CommandReply:  # type: ignore[misc]
         """Do what can be done before the reply; the reply."""
         match command:
             case SetProfile():
@@ -87,19 +100,21 @@ class Orders:
             case GetComposite():
                 return self._composite(command, now)
             case RemoteStart():
-                return ACCEPTED if self._free(command.evse) is not None else REJECTED
+                return self.remote_start_verdict(command, _group_of(payload))
             case RemoteStop():
-                return ACCEPTED if self._running(command.tx) is not None else REJECTED
+                return ACCEPTED if self._running(command.tx) is not None and self.registration != "Pending" else REJECTED
             case Reset():
-                return REJECTED if command.resume else ACCEPTED  # transactions can't be resumed here (B13.FR.01)
+                if command.resume:
+                    return REJECTED  # transactions can't be resumed here (B13.FR.01)
+                return self.reset_verdict(command.hard, 0)
             case Trigger():
-                known = command.message in TRIGGERED[not self.generation.assigned]
-                signs = command.message in KINDS and not self.generation.assigned
-                return ACCEPTED if known or signs else Reply("NotImplemented")
+                if command.message in KINDS and not self.generation.assigned:
+                    return ACCEPTED
+                return self.trigger_verdict(command.message, command.evse, (payload.get("evse") or {}).get("connectorId"))
             case SetAvailability():
-                return self._availability(command, now, out)
+                return self._availability(command, payload, now, out)
             case Unlock():
-                return Reply("Unlocked") if command.evse in self.outlets else Reply("NotSupported")
+                return Reply(self.unlock_verdict(command.evse, command.connector))
             case GetKeys() | SetKey() | OtherCommand():
                 return Reply("NotSupported")
 
@@ -144,60 +159,55 @@ class Orders:
             hardware_a=outlet.evse.max_a, unit=unit, phases=outlet.evse.phases,
         )  # fmt: skip
 
-    def _free(self: Station, evse: int | None) -> Outlet | None:  # type: ignore[misc]
-        for outlet in self.outlets.values():
-            if evse in (None, 0, outlet.evse.id) and outlet.tx is None and outlet.token is None and outlet.operative:
-                return outlet
-        return None
+    @point("station.remote_start_verdict")
+    def remote_start_verdict(self: Station, command: RemoteStart, group: str) -> Reply:  # type: ignore[misc]
+        """Rejected while Pending (B02.FR.05), where nothing is free, or where it is reserved for somebody else (1.6 section 5.11;
+        F01.FR.21 to FR.26)."""
+        if self.registration == "Pending" or self.closing:
+            return REJECTED
+        profile = command.profile
+        wrong = profile is not None and (profile.purpose is not Purpose.TX or profile.transaction is not None)
+        if wrong and self.generation.charging_state:
+            return Reply("Rejected", "InvalidProfile")
+        return ACCEPTED if self._free(command.evse, command.token, group) is not None else REJECTED
+
+    def _free(self: Station, evse: int | None, token: str, group: str) -> Outlet | None:  # type: ignore[misc]
+        """The outlet a remote start would use, one with a cable in first where none is named."""
+        found = [
+            o for o in self.outlets.values()
+            if evse in (None, 0, o.evse.id) and (o.tx is None or not (o.tx.authorised or o.tx.stopped)) and o.token is None
+            and o.operative and o.status() is not Status.FAULTED and self.admits(o, token, group)
+        ]  # fmt: skip
+        return min(found, key=lambda o: (not o.pilot.connected or o.ended, o.evse.id), default=None)
+
+    def _already(self: Station, command: RemoteStart) -> dict[str, str]:  # type: ignore[misc]
+        """The transaction that runs there without authorisation already (F01.FR.13)."""
+        outlet = self._free(command.evse, command.token, "")
+        return {"transactionId": outlet.tx.ref} if outlet is not None and outlet.tx is not None and outlet.tx.told else {}
 
     def _running(self: Station, tx: str) -> Outlet | None:  # type: ignore[misc]
         for outlet in self.outlets.values():
-            if outlet.tx is not None and outlet.tx.id == tx:
+            if outlet.tx is not None and outlet.tx.id == tx and not outlet.tx.stopped:
                 return outlet
         return None
 
-    def _remote_start(self: Station, command: RemoteStart, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
-        outlet = self._free(command.evse)
+    def _remote_start(self: Station, command: RemoteStart, payload: Mapping[str, Any], now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """Like a token presented: with AuthorizeRemoteTxRequests it is asked about first (1.6 section 5.11; F02.FR.09, FR.10)."""
+        outlet = self._free(command.evse, command.token, _group_of(payload))
         if outlet is None:
             return
-        outlet.ended = False
-        self.admit(outlet, command.token, now, out, command.remote_start_id)
-        if command.profile is None or command.profile.purpose is not Purpose.TX or outlet.tx is None:
+        profile = command.profile
+        outlet.ended, outlet.profile = False, profile if profile is not None and profile.purpose is Purpose.TX else None
+        known = self.known_token(command.token, now)
+        group = _group_of(payload) or (known.group if known is not None else "")
+        if self.keys["AuthorizeRemoteTxRequests"] == "true" and not self.preauthorises(command.token, known):
+            context = ("auth", outlet.evse.id, command.token, "", command.remote_start_id)
+            self.call(AuthorizeAsked(command.token), now, context)
             return
-        profile = self.start_profile(command.profile, outlet.tx)
-        if profile is not None and not self.refusal(outlet.evse.id, profile):
-            self.store.set(outlet.evse.id, profile, self.own(now), self.rng)
-            out.append(Save("profiles", self.store.to_json()))
-            self.refresh(outlet, now, out)
+        self.admit(outlet, command.token, now, out, command.remote_start_id, group=group)
 
-    def _triggered(self: Station, command: Trigger, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
-        if command.message == "BootNotification":
-            self._boot(now, out)
-        elif command.message == "Heartbeat":
-            self._beat(now, out)
-        elif command.message in KINDS:
-            sign(self, KINDS[command.message], now, out)
-        elif command.message == "StatusNotification":
-            self.show_all(now, out)
-        elif command.message == "FirmwareStatusNotification":
-            self.ask(*services_firmware.triggered(self), now)
-        elif command.message == "PublishFirmwareStatusNotification":
-            self.ask(*services_publish.triggered(self), now)
-        elif command.message in ("LogStatusNotification", "DiagnosticsStatusNotification"):
-            self.ask(*services_logs.triggered(self, command.message), now)
-        else:
-            for number, outlet in self.outlets.items():
-                if command.evse in (None, 0, number):
-                    sample = self.reported(outlet, self.taps[number].read(now))
-                    tx = outlet.tx.id if outlet.tx and self.generation.assigned else None
-                    self.call(Metered(number, (sample,), tx, "Trigger"), now, "meter")
 
-    def _availability(self: Station, command: SetAvailability, now: float, out: list[Effect]) -> Reply:  # type: ignore[misc]
-        chosen = [o for n, o in self.outlets.items() if command.evse in (0, n)]
-        if not chosen:
-            return REJECTED
-        for outlet in chosen:
-            outlet.operative = command.operative
-            out.append(Save(f"operative/{outlet.evse.id}", command.operative))
-            self._show(outlet, now, out)
-        return Reply("Scheduled") if any(o.tx for o in chosen) and not command.operative else ACCEPTED
+def _group_of(payload: Mapping[str, Any]) -> str:
+    """groupIdToken of a 2.x remote start."""
+    told = payload.get("groupIdToken")
+    return str(told.get("idToken", "")) if isinstance(told, Mapping) else ""

@@ -18,21 +18,38 @@ Queued = TransactionStarted | Metered | ChargingStateChanged | TransactionEnded
 _NAMES = {k: tuple(f.name for f in fields(k)) for k in (*KINDS.values(), MeterSample)}
 
 
-def to_json(ref: str, fact: Queued) -> dict[str, Any]:
+More = dict[str, Any]
+"""What a version writes beyond the neutral fact: payload fields, laid over the ones the codec writes (None takes one away)."""
+
+
+def to_json(ref: str, fact: Queued, more: More | None = None) -> dict[str, Any]:
     """A fact as plain data; by hand, for it is done for every message."""
     body = {name: getattr(fact, name) for name in _NAMES[type(fact)]}
     if isinstance(fact, Metered):
         body["samples"] = [{name: getattr(s, name) for name in _NAMES[MeterSample]} for s in fact.samples]
-    return {"ref": ref, "kind": type(fact).__name__, "fact": body}
+    return {"ref": ref, "kind": type(fact).__name__, "fact": body} | ({"more": more} if more else {})
 
 
-def from_json(saved: Mapping[str, Any]) -> tuple[str, Queued]:
+def overlaid(payload: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload with more laid over it, tables merged; None takes a field away."""
+    merged = dict(payload)
+    for name, value in more.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping) and isinstance(merged.get(name), dict):
+            merged[name] = overlaid(merged[name], value)
+        else:
+            merged[name] = overlaid({}, value) if isinstance(value, Mapping) else value
+    return merged
+
+
+def from_json(saved: Mapping[str, Any]) -> tuple[str, Queued, More]:
     data = dict(saved["fact"])
     if saved["kind"] == "Metered":
         data["samples"] = tuple(_sample(s) for s in data["samples"])
     if "status" in data:
         data["status"] = Status(data["status"])
-    return saved["ref"], KINDS[saved["kind"]](**data)
+    return saved["ref"], KINDS[saved["kind"]](**data), dict(saved.get("more", {}))
 
 
 def _sample(data: Mapping[str, Any]) -> MeterSample:
@@ -40,25 +57,42 @@ def _sample(data: Mapping[str, Any]) -> MeterSample:
 
 
 class MessageQueue:
-    """Entries (number, transaction ref, fact), oldest first. Every change is also an effect."""
+    """Entries (number, transaction ref, fact, more), oldest first. Every change is also an effect."""
 
     def __init__(self, saved: Mapping[str, Any]) -> None:
         numbers = sorted(int(key[2:]) for key in saved if key.startswith("q/"))
-        self.entries: deque[tuple[int, str, Queued]] = deque((n, *from_json(saved[f"q/{n}"])) for n in numbers)
+        self.entries: deque[tuple[int, str, Queued, More]] = deque((n, *from_json(saved[f"q/{n}"])) for n in numbers)
         self._next = int(saved.get("q", numbers[-1] + 1 if numbers else 0))
+        self.first = self._next
+        """The first number of this power cycle."""
         self.tries = 0
 
-    def put(self, ref: str, fact: Queued) -> Iterator[Effect]:
+    def put(self, ref: str, fact: Queued, more: More | None = None) -> Iterator[Effect]:
         number, self._next = self._next, self._next + 1
-        self.entries.append((number, ref, fact))
-        yield Save(f"q/{number}", to_json(ref, fact))
+        self.entries.append((number, ref, fact, more or {}))
+        yield Save(f"q/{number}", to_json(ref, fact, more))
 
     def done(self) -> Iterator[Effect]:
         """The head was delivered, or is given up."""
-        number, _, _ = self.entries.popleft()
+        number, *_ = self.entries.popleft()
         self.tries = 0
         yield Save("q", self._next)
         yield Save(f"q/{number}", None)
+
+    def about(self, ref: str) -> list[Queued]:
+        """What waits of one transaction."""
+        return [fact for _, of, fact, _ in self.entries if of == ref]
+
+    def shift(self, seconds: float) -> Iterator[Effect]:
+        """The clock these messages of this power cycle were stamped by was wrong by so much."""
+        for i, (number, ref, fact, more) in enumerate(self.entries):
+            if number >= self.first:
+                if isinstance(fact, Metered):
+                    fact = replace(fact, samples=tuple(replace(s, t=s.t + seconds) for s in fact.samples))
+                else:
+                    fact = replace(fact, at=fact.at + seconds)
+                self.entries[i] = (number, ref, fact, more)
+                yield Save(f"q/{number}", to_json(ref, fact, more))
 
     def mark_offline(self, fact: Queued) -> Queued:
         return replace(fact, offline=True)

@@ -15,9 +15,12 @@ from chargekit.emulator import (  # noqa: F401
     services_logs,
     services_monitoring,
     services_publish,
+    services_reservation,
     services_security,
     services_table,
     services_tariffs,
+    services_tokens,
+    services_transactions,
 )
 from chargekit.emulator.services import Payload, Refusal, service
 from chargekit.world.events import Effect

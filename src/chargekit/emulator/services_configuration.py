@@ -34,7 +34,7 @@ def known(station: Station) -> dict[str, str]:
         "ConnectorSwitch3to1PhaseSupported": str(model.phase_switching).lower(),
     }
     fixed = {name: key.default for name, key in KEYS_OF_16.items() if key.readonly}
-    return {**{k: v for k, v in station.keys.items() if "." not in k}, **fixed, **told, **station.security_keys()}
+    return {**{k: v for k, v in station.keys.items() if k in KEYS_OF_16}, **fixed, **told, **station.security_keys()}
 
 
 @service("GetConfiguration", "1.6")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from chargekit.emulator.services import Payload, Refusal, service
+from chargekit.emulator.tokens import name_of
 from chargekit.world.events import Effect, Save
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ def customer(station: Station, payload: Payload, now: float, out: list[Effect]) 
         return {"status": "Rejected"}
     token = payload["idToken"]["idToken"] if "idToken" in payload else payload.get("customerIdentifier", "")
     lines = _known(station, token)
-    if payload["clear"] and token in station.cache:
-        del station.cache[token]
-        out.append(Save("cache", dict(station.cache)))
+    if payload["clear"] and name_of(token) in station.tokens.cached:
+        del station.tokens.cached[name_of(token)]
+        out.append(Save("cache", station.tokens.cache_json()))
     text = "\n".join(lines) or "No data found."
     if not payload["report"]:
         text = "The data was cleared." if lines else "No data found."
@@ -38,7 +39,7 @@ def customer(station: Station, payload: Payload, now: float, out: list[Effect]) 
 
 
 def _known(station: Station, token: str) -> list[str]:
-    found = [f"Authorization cache: {station.cache[token]}"] if token in station.cache else []
+    found = [f"Authorization cache: {station.tokens.cached[name_of(token)].status}"] if name_of(token) in station.tokens.cached else []
     for number, outlet in station.outlets.items():
         tx = outlet.tx
         if token and tx is not None and tx.token == token:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.emulator import remote
 from chargekit.emulator.services import Payload, Refusal, job, ready, service, watcher
+from chargekit.emulator.triggering import triggered as when_triggered
 from chargekit.world.events import Effect, Save
 
 if TYPE_CHECKING:
@@ -277,3 +278,8 @@ def triggered(station: Station) -> tuple[str, Payload]:
 def security_event(station: Station, kind: str, now: float) -> None:
     """SecurityEventNotification of a critical event (A04, appendix 1 of part 2)."""
     station.ask("SecurityEventNotification", {"type": kind, "timestamp": station.calendar.iso(station.own(now))}, now)
+
+
+@when_triggered("FirmwareStatusNotification", "1.6", "2.0.1", "2.1")
+def _tell_again(station: Station, now: float, out: list[Effect]) -> None:
+    station.ask(*triggered(station), now)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.emulator import remote
 from chargekit.emulator.services import Payload, Refusal, job, ready, service
+from chargekit.emulator.triggering import triggered as when_triggered
 from chargekit.world.events import Effect
 
 if TYPE_CHECKING:
@@ -114,3 +115,13 @@ def triggered(station: Station, action: str) -> tuple[str, Payload]:
     if upload is None:
         return action, {"status": "Idle"}
     return action, {"status": "Uploading"} | ({"requestId": upload["request"]} if action == "LogStatusNotification" else {})
+
+
+@when_triggered("LogStatusNotification", "2.0.1", "2.1")
+def _tell_log(station: Station, now: float, out: list[Effect]) -> None:
+    station.ask(*triggered(station, "LogStatusNotification"), now)
+
+
+@when_triggered("DiagnosticsStatusNotification", "1.6")
+def _tell_diagnostics(station: Station, now: float, out: list[Effect]) -> None:
+    station.ask(*triggered(station, "DiagnosticsStatusNotification"), now)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from chargekit.emulator import remote
 from chargekit.emulator.services import Payload, Refusal, job, ready, service
+from chargekit.emulator.triggering import triggered as when_triggered
 from chargekit.world.events import Effect
 
 if TYPE_CHECKING:
@@ -88,3 +89,8 @@ def triggered(station: Station) -> tuple[str, Payload]:
     if status in ("Published", "Idle"):
         return ACTION, {"status": "Idle"}
     return ACTION, {"status": status, "requestId": request}
+
+
+@when_triggered("PublishFirmwareStatusNotification", "2.0.1", "2.1")
+def _tell_again(station: Station, now: float, out: list[Effect]) -> None:
+    station.ask(*triggered(station), now)

@@ -136,7 +136,7 @@ def extended_trigger(station: Station, payload: Payload, now: float, out: list[E
     if command.message in KINDS:
         sign(station, KINDS[command.message], now, out)
         return {"status": "Accepted"}
-    answer = getattr(station.carry_out(command, now, out, []), "status", "NotImplemented")
+    answer = getattr(station.carry_out(command, {}, now, out), "status", "NotImplemented")
     if answer == "Accepted":
         station.timers["job/triggered"] = now + SOON_S
         station.triggered = command
@@ -147,7 +147,7 @@ def extended_trigger(station: Station, payload: Payload, now: float, out: list[E
 def extended(station: Station, now: float, out: list[Effect]) -> None:
     command, station.triggered = station.triggered, None
     if command is not None:
-        station._triggered(command, now, out)
+        station._triggered(command, {}, now, out)
 
 
 def sign(station: Station, kind: str, now: float, out: list[Effect]) -> None:

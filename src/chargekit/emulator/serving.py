@@ -18,7 +18,7 @@ class Serving:
     """The services of a Station; mixed into it."""
 
     def serve(self: Station, called: Called, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
-        """Answer an action that has a service; its effects follow the answer."""
+        """Answer an action that has a service. What it keeps is kept before the answer; its other effects follow it."""
         handler = find(self.spec.ocpp, called.action)
         if handler is None:
             self.session.refuse(called.id, "NotSupported", f"{called.action} is not supported")
@@ -29,8 +29,15 @@ class Serving:
             self.session.refuse(called.id, found.code, found.text[:200])
         else:
             self.session.answer(called.id, found)
+        out.extend(effect for effect in after if isinstance(effect, Save))
         self._flush(out)
-        out.extend(after)
+        out.extend(effect for effect in after if not isinstance(effect, Save))
+        self.do_soon(now, out)
+
+    def do_soon(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """What a handler left for after its answer (`station.soon`)."""
+        while self.soon:
+            self.soon.pop(0)(now, out)
 
     def ask(self: Station, action: str, payload: Payload, now: float, hearer: str = "") -> bool:  # type: ignore[misc]
         """Send a message outside the vocabulary; the service registered as `hearer` is told the answer. False: no link, nothing sent."""

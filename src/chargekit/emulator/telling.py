@@ -1,4 +1,4 @@
-"""What a station tells by itself: connector and charging states, and meter values on a grid of time."""
+"""What a station tells by itself: connector and charging states, and meter values, sampled or on a grid of the clock."""
 
 from __future__ import annotations
 
@@ -6,54 +6,143 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chargekit.emulator.outlet import Outlet
-from chargekit.wire.messages import ChargingStateChanged, Metered, StatusChanged
+from chargekit.emulator.queue import More
+from chargekit.model.metering import MeterSample
+from chargekit.model.points import point
+from chargekit.wire.messages import Metered, Status, StatusChanged
 from chargekit.world.events import Effect, Save
 
 if TYPE_CHECKING:
     from chargekit.emulator.station import Station
 
+DAY_S = 86_400.0
+MOST_KEPT = 200
+
 
 class Telling:
     """The reports of a Station; mixed into it."""
 
+    # --- status -------------------------------------------------------------------------------------------------
+
+    def connector_of(self: Station, outlet: Outlet) -> int:  # type: ignore[misc]
+        """The connector in use: the first."""
+        return outlet.evse.connectors[0].id if self.generation.charging_state else 1
+
+    @point("station.connector_word")
+    def connector_word(self: Station, outlet: Outlet, connector: int) -> str:  # type: ignore[misc]
+        """What is told of a connector (1.6 section 4.9; ConnectorStatusEnumType). A connector beside the one in use can't be used."""
+        status = outlet.status()
+        if status in (Status.AVAILABLE, Status.PREPARING) and self.reserved(outlet):
+            return "Reserved"
+        if status is not Status.FAULTED and outlet.tx is None and not self.connector_operative(outlet, connector):
+            return Status.UNAVAILABLE.value
+        told = self.generation.connector(status)
+        return Status.UNAVAILABLE.value if told is Status.OCCUPIED and connector != self.connector_of(outlet) else told.value
+
     def _show(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """Report the outlet's status where it changed."""
-        status = outlet.status()
-        if outlet.tx is not None and self.generation.charging_state and status is not outlet.charging_shown:
-            outlet.charging_shown = status
-            tx = outlet.tx
-            fact = ChargingStateChanged(outlet.evse.id, tx.id or tx.ref, status, self.own(now), seq=tx.seq)
-            tx.seq += 1
-            out.append(Save(f"tx/{outlet.evse.id}", tx.to_json()))
-            self.enqueue(tx.ref, fact, now, out)
-        told = self.generation.connector(status)
-        if told is outlet.shown or not (self.online and self.accepted):
-            return
-        outlet.shown = told
-        self.call(StatusChanged(outlet.evse.id, 1, told, self.own(now)), now, "status")
+        self._watch_flow(outlet, now, out)
+        if outlet.tx is not None and self.generation.charging_state and outlet.status() is not outlet.charging_shown:
+            self.event(outlet, "ChargingStateChanged", now, out)
+        for connector in outlet.evse.connectors if self.generation.charging_state else outlet.evse.connectors[:1]:
+            word = self.connector_word(outlet, connector.id)
+            if word != outlet.shown.get(connector.id) and self.online and self.accepted:
+                self.tell_status(outlet, connector.id, now)
 
-    def show_all(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+    def tell_status(self: Station, outlet: Outlet, connector: int, now: float) -> None:  # type: ignore[misc]
+        word = self.connector_word(outlet, connector)
+        outlet.shown[connector] = word
+        number = connector if self.generation.charging_state else 1
+        fact = StatusChanged(outlet.evse.id, number, _WRITTEN.get(word, Status.AVAILABLE), self.own(now))
+        more: More | None = None
+        if word == "Reserved":
+            more = {"connectorStatus" if self.generation.charging_state else "status": word}
+        self.call(fact, now, ("status", outlet.evse.id, connector), more)
+
+    def tell_station(self: Station, now: float) -> None:  # type: ignore[misc]
+        """Connector 0, which only 1.6 has: Available or Unavailable."""
+        if self.generation.assigned:
+            self.call(StatusChanged(0, 0, Status.AVAILABLE if self.flag("0") else Status.UNAVAILABLE, self.own(now)), now, "status")
+
+    def show_changed(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         for outlet in self.outlets.values():
-            outlet.shown = None
             self._show(outlet, now, out)
+
+    # --- meter values -------------------------------------------------------------------------------------------
 
     def _plan_meter(self: Station, now: float) -> None:  # type: ignore[misc]
         every = self.meter_interval_s()
         if every > 0:
             self.timers.setdefault("meter", (now // every + 1) * every)
 
+    def _sample(self: Station, outlet: Outlet, now: float) -> MeterSample:  # type: ignore[misc]
+        sample = self.reported(outlet, self.taps[outlet.evse.id].read(now))
+        return sample if sample.t == self.own(now) else replace(sample, t=self.own(now))
+
     def _meter(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         active = [o for o in self.outlets.values() if o.tx is not None]
         for outlet in active:
-            tx = outlet.tx
-            assert tx is not None
-            sample = self.reported(outlet, self.taps[outlet.evse.id].read(now))
-            if sample.t != self.own(now):
-                sample = replace(sample, t=self.own(now))
-            fact = Metered(outlet.evse.id, (sample,), tx.id or tx.ref, seq=tx.seq)
-            if self.generation.charging_state:
-                tx.seq += 1
-                out.append(Save(f"tx/{outlet.evse.id}", tx.to_json()))
-            self.enqueue(tx.ref, fact, now, out)
+            self._tell_values(outlet, "Sample.Periodic", now, out)
         if active:
             self._plan_meter(now)
+
+    def _tell_values(  # type: ignore[misc]
+        self: Station, outlet: Outlet, context: str, now: float, out: list[Effect], more: More | None = None
+    ) -> None:
+        """Meter values of a running transaction; they are queued like all its messages."""
+        tx = outlet.tx
+        if tx is None or not tx.told:
+            return
+        self._keep_values(outlet, context, now)
+        seq = self.next_seq(tx) if self.generation.charging_state else tx.seq
+        fact = Metered(outlet.evse.id, (self._sample(outlet, now),), tx.id or tx.ref, context, seq=seq)  # type: ignore[arg-type]
+        self.enqueue(tx.ref, fact, now, out, more)
+        if self.generation.charging_state or tx.kept:
+            out.append(Save(f"tx/{outlet.evse.id}", tx.to_json()))
+
+    def _keep_values(self: Station, outlet: Outlet, context: str, now: float) -> None:  # type: ignore[misc]
+        """What 1.6 puts into StopTransaction.transactionData (section 4.10; StopTxnSampledData, StopTxnAlignedData). When there is too
+        much, every second one between goes."""
+        key = "StopTxnAlignedData" if context == "Sample.Clock" else "StopTxnSampledData"
+        tx = outlet.tx
+        if tx is None or not self.generation.assigned or not self.keys[key]:
+            return
+        fact = Metered(outlet.evse.id, (self._sample(outlet, now),), None, context)  # type: ignore[arg-type]
+        _, payload = self.codec.write_fact(fact, self.calendar)
+        tx.kept.extend(payload["meterValue"])
+        if len(tx.kept) > MOST_KEPT:
+            tx.kept[1:-1] = tx.kept[1:-1:2]
+
+    # --- on a grid of the clock ---------------------------------------------------------------------------------
+
+    @point("station.aligned_at")
+    def aligned_at(self: Station, now: float) -> float | None:  # type: ignore[misc]
+        """When the next clock-aligned values are due: intervals of the day from midnight (1.6 section 3.16.1; J01)."""
+        every = float(self.keys["ClockAlignedDataInterval"])
+        if every <= 0:
+            return None
+        own = self.own(now)
+        at = self.calendar.utc(own)
+        passed = at.hour * 3600.0 + at.minute * 60.0 + at.second + at.microsecond / 1e6
+        step = min((passed // every + 1) * every, DAY_S) - passed
+        return now + (step if step > 1e-3 else every)
+
+    def plan_aligned(self: Station, now: float) -> None:  # type: ignore[misc]
+        self.timers.pop("clock", None)
+        at = self.aligned_at(now)
+        if at is not None:
+            self.timers["clock"] = at
+
+    def _aligned(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        """Values of every outlet; within a transaction they belong to it. AlignedDataCtrlr.SendDuringIdle: only when nobody charges."""
+        idle_only = self.keys["AlignedDataSendDuringIdle"] == "true" and self.generation.charging_state
+        if not (idle_only and any(o.tx is not None for o in self.outlets.values())):
+            for outlet in self.outlets.values():
+                if outlet.tx is not None and outlet.tx.told:
+                    self._tell_values(outlet, "Sample.Clock", now, out)
+                elif self.online and self.accepted:
+                    self.call(Metered(outlet.evse.id, (self._sample(outlet, now),), None, "Sample.Clock"), now, "meter")
+        self.plan_aligned(now)
+
+
+_WRITTEN = {status.value: status for status in Status}
