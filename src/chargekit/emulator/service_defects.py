@@ -1,0 +1,45 @@
+"""Flaws of real stations in what stands around charging: availability, resets, the message queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chargekit.emulator.station import Station
+from chargekit.model.points import Defect
+from chargekit.wire.messages import Reply
+
+_Base = Station
+
+
+class ForgetsUnavailable(Defect, _Base):
+    name = "forgets-unavailability"
+    seen = "is back in service after a power cut although the CSMS took it out"
+    area, point = "availability", "station.flags_at_start"
+
+    def flags_at_start(self, saved: Mapping[str, Any]) -> dict[str, bool]:
+        super().flags_at_start(saved)
+        return {}
+
+
+class ResetNever(Defect, _Base):
+    name = "refuses-hard-reset"
+    seen = "rejects a hard reset while a vehicle charges"
+    area, point = "availability", "station.reset_verdict"
+
+    def reset_verdict(self, hard: bool, evse: int) -> Reply:
+        good = super().reset_verdict(hard, evse)
+        return Reply("Rejected") if any(o.tx is not None for o in self.outlets.values()) else good
+
+
+class NewestFirst(Defect, _Base):
+    name = "replays-newest-first"
+    seen = "sends what it kept while offline in the wrong order: the end of a transaction before its readings"
+    area, point = "transaction", "station.next_in_queue"
+
+    def next_in_queue(self) -> int:
+        super().next_in_queue()
+        return len(self.queue.entries) - 1
+
+
+SERVICE_DEFECTS: tuple[type[Defect], ...] = (ForgetsUnavailable, ResetNever, NewestFirst)
