@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from chargekit.emulator import services_charging
 from chargekit.emulator.outlet import Outlet
 from chargekit.emulator.services_security import KINDS
 from chargekit.model.points import point
@@ -133,6 +134,7 @@ class Orders:
         if why:
             return Reply("Rejected", why)
         self.store.set(command.evse, command.profile, self.own(now), self.rng)
+        services_charging.plan_pull(self, now)
         out.append(Save("profiles", self.store.to_json()))
         return ACCEPTED
 

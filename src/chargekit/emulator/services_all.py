@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chargekit.emulator import (  # noqa: F401
     services_aligned,
+    services_charging,
     services_configuration,
     services_customer,
     services_der,
