@@ -378,3 +378,11 @@ def test_an_invalid_token_where_the_cable_ends_the_transaction() -> None:
     talk.unplug()
     assert talk.reasons() == ["DeAuthorized"]
     assert [p["seqNo"] for p in talk.of("TransactionEvent")] == list(range(len(talk.of("TransactionEvent"))))
+
+
+def test_the_list_is_counted_in_the_device_model() -> None:
+    """LocalAuthListCtrlr.Entries tells how many tokens are on the list (D01.FR.19)."""
+    talk = Talk("2.0.1")
+    assert send_list(talk, 1, "Full", entry("2.0.1", "A"), entry("2.0.1", "B")) == "Accepted"
+    where = {"component": {"name": "LocalAuthListCtrlr"}, "variable": {"name": "Entries"}}
+    assert talk.ask("GetVariables", {"getVariableData": [where]})["getVariableResult"][0]["attributeValue"] == "2"

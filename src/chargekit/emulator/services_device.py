@@ -81,8 +81,7 @@ def _transaction(station: Station, entry: Entry, now: float) -> str:
 
 
 def _list_entries(station: Station, entry: Entry, now: float) -> str:
-    kept = station.memory.get("local_list") or {}
-    return str(len(kept.get("entries", ())) if isinstance(kept, dict) else 0)
+    return str(len(station.tokens.listed))
 
 
 def _flag(value: bool) -> str:

@@ -21,9 +21,7 @@ MOST_KEPT: Final = 1000
 
 def send_stream(station: Station, payload: Payload) -> None:
     """The one place where a NotifyPeriodicEventStream leaves: a SEND of the Session (N15.FR.01)."""
-    send = getattr(station.session, "send", None)
-    if send is not None:
-        send("NotifyPeriodicEventStream", payload)
+    station.session.send("NotifyPeriodicEventStream", payload)
 
 
 def monitors(station: Station) -> dict[str, Monitor]:

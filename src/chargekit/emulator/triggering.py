@@ -18,13 +18,6 @@ Sends = Callable[["Station", float, list[Effect]], None]
 TRIGGERED: Final[dict[tuple[str, str], Sends]] = {}
 """Messages of services that can be asked for, by (version, requestedMessage)."""
 
-_IDLE: Final = {
-    "FirmwareStatusNotification": "FirmwareStatusNotification",
-    "DiagnosticsStatusNotification": "DiagnosticsStatusNotification",
-    "LogStatusNotification": "LogStatusNotification",
-}
-"""What is told as Idle while no service knows better (F06.FR.15, FR.16; 1.6 sections 4.4, 4.5)."""
-
 
 def triggered(message: str, *versions: str) -> Callable[[Sends], Sends]:
     """Register what sends a message when it is asked for; the answer has been given by then."""
@@ -45,7 +38,6 @@ class Triggering:
         """NotImplemented for what it can't send, Rejected for what it can't send now (F06.FR.05, FR.08, FR.17)."""
         two = self.generation.charging_state
         known = {"BootNotification", "Heartbeat", "StatusNotification", "MeterValues"} | ({"TransactionEvent"} if two else set())
-        known |= {"FirmwareStatusNotification", "LogStatusNotification" if two else "DiagnosticsStatusNotification"}
         if message not in known and (self.spec.ocpp, message) not in TRIGGERED:
             return Reply("NotImplemented")
         if message in ("StatusNotification", "MeterValues", "TransactionEvent") and evse not in (None, 0, *self.outlets):
@@ -83,12 +75,10 @@ class Triggering:
                 for outlet in meant:
                     tx = outlet.tx.id if outlet.tx and self.generation.assigned else None
                     self.call(Metered(outlet.evse.id, (self._sample(outlet, now),), tx, "Trigger"), now, "meter")
-            case "TransactionEvent":
+            case _:  # TransactionEvent
                 for outlet in meant:
                     more = {"transactionInfo": {"chargingState": outlet.charging_state}, "triggerReason": "Trigger"}
                     self._tell_values(outlet, "Trigger", now, out, more)
-            case _:
-                self.session.call(_IDLE[message], {"status": "Idle"}, now, ("service", ""))
 
     def _tell_statuses(self: Station, evse: int | None, connector: int | None, now: float) -> None:  # type: ignore[misc]
         """1.6: connector 0 too, where none is named."""
