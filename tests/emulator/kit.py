@@ -16,14 +16,15 @@ from chargekit.emulator.plant import Plant
 from chargekit.emulator.station import Station
 from chargekit.lab.sitefile import catalogue_vehicles
 from chargekit.model.calendar import Calendar
-from chargekit.model.site import ChargingStation, Circuit, Evse, Site, StationModel
+from chargekit.model.site import ChargingStation, Circuit, Connector, Evse, Site, StationModel
 from chargekit.model.vehicle import Vehicle
 from chargekit.wire import schemas
 from chargekit.world.driver import World
 from chargekit.world.events import Closed, Dial, Frame, Hand, Hangup, Load, Opened, Send
 
 AC = StationModel("ac", "v", "m", (Evse(1, max_a=80.0),), standby_w=0.0)
-DC = StationModel("dc", "v", "m", (Evse(1, max_a=8000.0, max_kw=4000.0),), standby_w=0.0)
+ANY_DC = (Connector(1, "cCCS2"), Connector(2, "cG105"))
+DC = StationModel("dc", "v", "m", (Evse(1, ANY_DC, max_a=8000.0, max_kw=4000.0),), standby_w=0.0)
 
 
 class Kit:

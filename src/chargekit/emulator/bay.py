@@ -14,7 +14,9 @@ from chargekit.model.vehicle import at
 
 @dataclass(slots=True)
 class Bay:
-    """State of one EVSE. `drawn` is what the vehicle heads for, `steps` what it will, (time, target): A per phase (AC) or W (DC)."""
+    """State of one EVSE. `drawn` is what the vehicle heads for, `steps` what it will, (time, target): A per phase (AC) or W (DC).
+
+    `connector`: where the cable is. `armed`: the wake-up that waits."""
 
     station: ChargingStation
     evse: Evse
@@ -24,6 +26,7 @@ class Bay:
     supply: int = 3
     pilot: ControlPilot = ControlPilot.A
     car: Car | None = None
+    connector: int = 0
     since: float = 0.0
     register_wh: float = 0.0
     taken_wh: float = 0.0
@@ -33,6 +36,7 @@ class Bay:
     turns_b: float | None = None
     piece: Piece | None = None
     ends: float | None = None
+    armed: float | None = None
 
     # --- reading ------------------------------------------------------------------------------------------------
 

@@ -58,7 +58,8 @@ _TX_NAMES = tuple(f.name for f in fields(Transaction))
 class Outlet:
     """`aim` is a change of the pilot still to come, (time, A). `ended`: a transaction ended and the cable is still in. `token` to
     `profile` wait for the cable, and then belong to the transaction. `operative`: what it lives by now, which during a transaction is not
-    yet what it was set to. `shown`: the statuses told last, by connector. `flowed`: energy flowed in this transaction."""
+    yet what it was set to. `shown`: the statuses told last, by connector. `flowed`: energy flowed in this transaction.
+    `connector`: the one used last, 0 before any was."""
 
     evse: Evse
     pilot: ControlPilot = ControlPilot.A
@@ -71,6 +72,7 @@ class Outlet:
     group: str = ""
     remote_start_id: int | None = None
     profile: ChargingProfile | None = None
+    connector: int = 0
     reservation: int | None = None
     ended: bool = False
     operative: bool = True

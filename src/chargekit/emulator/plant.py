@@ -24,6 +24,9 @@ from chargekit.model.points import point
 from chargekit.model.site import Site
 from chargekit.world.events import Effect, Event, Feed, Hand, Load, Note, Supply, Wake
 
+Entry = tuple[float, int, str, Key | str]
+"""A wake-up: when, a count, of what kind, and whose."""
+
 SPLIT_S = 10.0
 """The split of shared DC modules is held for so long."""
 PAUSED_S = 0.5
@@ -59,7 +62,7 @@ class Plant(Reading):
             case _:
                 pass
         while self._wakes and self._stale(self._wakes[0]):
-            heappop(self._wakes)
+            self._popped()
         self.due = self._wakes[0][0] if self._wakes else None
         return effects
 
@@ -85,7 +88,7 @@ class Plant(Reading):
             if bay.phases != phases:
                 self._rephase(key, level * bay.phases / phases, now, effects)
         self._aim(key, now, effects)
-        effects.append(Feed(load.station, Supply(load.evse, bay.pilot, self._live(load.station))))
+        effects.append(Feed(load.station, Supply(load.evse, bay.pilot, self._live(load.station), bay.connector)))
 
     def _rephase(self, key: Key, level_w: float, now: float, effects: list[Effect]) -> None:
         """Phases came or went under the vehicle: what flowed on the others goes on."""
@@ -102,7 +105,7 @@ class Plant(Reading):
             case "plug":
                 self._plug(
                     (args["station"], int(args["evse"])), args["vehicle"], float(args.get("soc_percent", 20.0)),
-                    float(args.get("battery_c", self._battery_c(now))), now, effects,
+                    float(args.get("battery_c", self._battery_c(now))), int(args.get("connector", 0)), now, effects,
                 )  # fmt: skip
             case "unplug":
                 self._unplug((args["station"], int(args["evse"])), now, effects)
@@ -126,12 +129,16 @@ class Plant(Reading):
     def _battery_c(self, now: float) -> float:
         return WARM_C if self.around is None else self.around.battery_c(now)
 
-    def _plug(self, key: Key, vehicle: str, soc: float, battery_c: float, now: float, effects: list[Effect]) -> None:
-        bay = self.bays[key]
+    def _plug(self, key: Key, vehicle: str, soc: float, battery_c: float, connector: int, now: float, effects: list[Effect]) -> None:
+        bay, kind = self.bays[key], self.site.vehicles[vehicle]
         if bay.car is not None:
             return
+        fitting = bay.evse.connector_for(kind)
+        if fitting is None or (connector and bay.evse.dc and bay.evse.connector(connector).type != kind.dc_inlet):
+            effects.append(Note("truth", key[0], "does not fit", {"evse": key[1], "vehicle": vehicle, "connector": connector}))
+            return
         bay.anchor(now)
-        kind = self.site.vehicles[vehicle]
+        bay.connector = connector or fitting.id
         visit = self._visits[key] = self._visits.get(key, 0) + 1
         delay = random.Random(f"{self.seed}/{key[0]}/{key[1]}/{visit}").uniform(*kind.start_delay_s)
         car = Car(kind, kind.capacity_wh * min(max(soc, 0.0), 100.0) / 100.0, delay, kind.cable_a, battery_c, warmed_at=now)
@@ -155,7 +162,7 @@ class Plant(Reading):
 
     def _wake(self, now: float, effects: list[Effect]) -> None:
         while self._wakes and self._wakes[0][0] <= now:
-            entry = heappop(self._wakes)
+            entry = self._popped()
             if self._stale(entry):
                 continue
             _, _, kind, what = entry
@@ -372,7 +379,7 @@ class Plant(Reading):
         if bay.pilot is not pilot:
             bay.pilot = moved(bay.pilot, pilot)
             effects.append(Note("truth", key[0], "pilot", {"evse": key[1], "state": str(pilot)}))
-        effects.append(Feed(key[0], Supply(key[1], pilot, self._live(key[0]))))
+        effects.append(Feed(key[0], Supply(key[1], pilot, self._live(key[0]), bay.connector)))
         self._aim(key, now, effects)
 
     # --- currents -----------------------------------------------------------------------------------------------
@@ -430,12 +437,22 @@ class Plant(Reading):
     # --- wake-ups -----------------------------------------------------------------------------------------------
 
     def _rearm(self, key: Key) -> None:
-        at = self.bays[key].wakes()
-        if at is not None:
+        bay = self.bays[key]
+        at = bay.wakes()
+        if at is not None and at != bay.armed:
+            bay.armed = at
             self._count += 1
             heappush(self._wakes, (at, self._count, "bay", key))
 
-    def _stale(self, entry: tuple[float, int, str, Key | str]) -> bool:
+    def _popped(self) -> Entry:
+        """The next wake-up, now no longer waiting."""
+        entry = heappop(self._wakes)
+        if entry[2] == "bay":
+            bay = self.bays[entry[3]]  # type: ignore[index]
+            bay.armed = None if bay.armed == entry[0] else bay.armed
+        return entry
+
+    def _stale(self, entry: Entry) -> bool:
         at, _, kind, what = entry
         if kind == "breaker":
             return self.breaker_opens_at(self.network.branches[str(what)]) is None

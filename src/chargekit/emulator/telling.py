@@ -25,8 +25,8 @@ class Telling:
     # --- status -------------------------------------------------------------------------------------------------
 
     def connector_of(self: Station, outlet: Outlet) -> int:  # type: ignore[misc]
-        """The connector in use: the first."""
-        return outlet.evse.connectors[0].id if self.generation.charging_state else 1
+        """The connector in use or used last; the first before any was. 1.6 knows none below the EVSE."""
+        return (outlet.connector or outlet.evse.connectors[0].id) if self.generation.charging_state else 1
 
     @point("station.connector_word")
     def connector_word(self: Station, outlet: Outlet, connector: int) -> str:  # type: ignore[misc]

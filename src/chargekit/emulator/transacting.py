@@ -153,6 +153,7 @@ class Transacting:
         if outlet is None:
             return
         was, outlet.pilot, outlet.live = outlet.pilot, supply.pilot, supply.live
+        outlet.connector = supply.connector or outlet.connector
         if was is outlet.pilot:
             return
         if outlet.pilot in (ControlPilot.E, ControlPilot.F):

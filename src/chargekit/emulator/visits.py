@@ -242,7 +242,7 @@ class _Places:
         order = (evses[wish.unit], *evses) if wish.stream.regular else evses
         soonest, when = None, math.inf
         for place in order:
-            if self._dc(place) and vehicle.dc_max_kw <= 0.0:
+            if self.stations[place[0]].evse(place[1]).connector_for(vehicle) is None:
                 continue
             free = self.free_at.get(place, -math.inf)
             if free <= wish.at:

@@ -76,6 +76,12 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         numbers = [e.id for e in station.model.evses] if station is not None else []
         if isinstance(value, bool) or value not in numbers:
             return f"evse: one of {numbers} expected"
+    if name == "connector":
+        station = stations.get(args.get("station", to))
+        evses = [e for e in station.model.evses if e.id == args.get("evse")] if station is not None else []
+        ids = [c.id for e in evses for c in e.connectors]
+        if isinstance(value, bool) or value not in ids:
+            return f"connector: one of {ids} expected"
     return None
 
 

@@ -286,14 +286,18 @@ def _meter_fault(node: Located | None) -> MeterFault | None:
 
 
 def _arrivals(nodes: list[Located], stations: tuple[ChargingStation, ...], vehicles: dict[str, Vehicle]) -> Iterator[Arrival]:
-    names = {s.id for s in stations}
+    by_name = {s.id: s for s in stations}
     for one in nodes:
         one.only("at", "station", "evse", "vehicle", "token", "soc", "leaves", "needs_kwh", "class", "leaves_stated")
         station, vehicle = one.text("station"), one.text("vehicle")
-        if station not in names:
-            raise BadInput(one.need("station").source, f"station {station!r} is not known", nearest(station, names))
+        if station not in by_name:
+            raise BadInput(one.need("station").source, f"station {station!r} is not known", nearest(station, by_name))
         if vehicle not in vehicles:
             raise BadInput(one.need("vehicle").source, f"vehicle {vehicle!r} is not in the catalogue", nearest(vehicle, vehicles))
+        evse = next((e for e in by_name[station].model.evses if e.id == one.integer("evse", 1)), None)
+        if evse is not None and evse.connector_for(vehicles[vehicle]) is None:
+            has = ", ".join(c.type for c in evse.connectors)
+            raise BadInput(one.need("vehicle").source, f"{vehicle!r} can't be plugged in at {station}, which has {has}")
         leaves = one.number("leaves", "s", least=0) if one.has("leaves") else None
         yield Arrival(
             one.number("at", "s", least=0), station, one.integer("evse", 1), vehicle, one.text("token"),
@@ -375,7 +379,7 @@ def _efficiency(node: Located) -> Points:
 
 def _evse(node: Located) -> Evse:
     node.only("id", "max_a", "phases", "max_kw", "max_dc_a", "connectors")
-    connectors = tuple(Connector(n + 1, one.as_text()) for n, one in enumerate(node.list("connectors"))) or (Connector(1),)
+    connectors = tuple(Connector(n + 1, one.as_text()) for n, one in enumerate(node.list("connectors")))
     max_kw = node.number("max_kw", "kW", least=1) if node.has("max_kw") else None
     max_dc_a = node.number("max_dc_a", "A", least=1) if node.has("max_dc_a") else None
     phases = node.integer("phases", 3)

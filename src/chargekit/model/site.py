@@ -40,18 +40,40 @@ class Connector:
 
 @dataclass(frozen=True, slots=True)
 class Evse:
-    """One EVSE (OCPP 2.x; in 1.6 its number is the connector's). `max_a` per phase from the grid; `max_kw`, `max_dc_a` for DC output."""
+    """One EVSE (OCPP 2.x; in 1.6 its number is the connector's). `max_a` per phase from the grid; `max_kw`, `max_dc_a` for DC output.
+
+    Without `connectors` it has one of the usual type.
+    """
 
     id: int
-    connectors: tuple[Connector, ...] = (Connector(1),)
+    connectors: tuple[Connector, ...] = ()
     max_a: float = 32.0
     phases: int = 3
     max_kw: float | None = None
     max_dc_a: float | None = None
 
+    def __post_init__(self) -> None:
+        if not self.connectors:
+            object.__setattr__(self, "connectors", (Connector(1, "cCCS2" if self.dc else "cType2"),))
+
     @property
     def dc(self) -> bool:
         return self.max_kw is not None
+
+    def connector(self, number: int) -> Connector:
+        """The connector with this id; KeyError if there is none."""
+        for connector in self.connectors:
+            if connector.id == number:
+                return connector
+        raise KeyError(number)
+
+    def connector_for(self, vehicle: Vehicle) -> Connector | None:
+        """The first connector that fits the vehicle's inlet; None: it can't be plugged in here. Any vehicle takes AC."""
+        if not self.dc:
+            return self.connectors[0]
+        if vehicle.dc_max_kw <= 0.0:
+            return None
+        return next((c for c in self.connectors if c.type == vehicle.dc_inlet), None)
 
 
 @dataclass(frozen=True, slots=True)

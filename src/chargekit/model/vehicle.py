@@ -78,6 +78,7 @@ class Vehicle:
 
     `ac_efficiency`: battery Wh per Wh at the AC inlet over (A per phase, fraction). `battery_efficiency` (a, b): stored per
     Wh at the terminals is `a * C + b`, C the rate in 1/h. `tail`: share of AC power over SoC near the end.
+    `dc_inlet`: the connector it takes, by ConnectorEnumType.
     `start_delay_s`: from an offer to the vehicle's answer, drawn between the two for every session.
     """
 
@@ -93,6 +94,7 @@ class Vehicle:
     start_delay_s: tuple[float, float] = (5.0, 5.0)
     ac_ramp: Ramp = AC_RAMP
     dc_max_kw: float = 0.0
+    dc_inlet: str = "cCCS2"
     dc_curve: Points = ()
     pack_v: tuple[float, float] = (330.0, 410.0)
     dc_ramp: Ramp = DC_RAMP

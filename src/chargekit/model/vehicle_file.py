@@ -10,6 +10,8 @@ from chargekit.model.located import BadInput, Located
 from chargekit.model.vehicle import AC_RAMP, DC_RAMP, Points, Quirks, Ramp, Thermal, Vehicle
 
 KINDS: Final = ("car", "van", "truck", "bus", "phev")
+INLETS: Final = ("cCCS1", "cCCS2", "cG105", "cGBT-DC", "cChaoJi", "cMCS", "cNACS", "cNACS-CCS1", "cTesla")
+"""DC connectors by their OCPP names (ConnectorEnumType of 2.0.1 and 2.1); cG105 is CHAdeMO."""
 TAIL: Final[Points] = ((0.0, 1.0), (97.0, 1.0), (100.0, 0.25))
 """Without a tail of its own a car tapers over the last 3 % of its battery."""
 
@@ -51,9 +53,10 @@ def parse_vehicle(node: Located) -> Vehicle:
     dc = node.get("dc")
     given: dict[str, Any] = {}
     if dc is not None:
-        dc.only("max_kw", "curve", "pack_v", "ramp", "thermal")
+        dc.only("max_kw", "inlet", "curve", "pack_v", "ramp", "thermal")
         given = {
-            "dc_max_kw": dc.number("max_kw", "kW", least=0), "dc_curve": _points(dc, "curve", "kW", 5000.0),
+            "dc_max_kw": dc.number("max_kw", "kW", least=0), "dc_inlet": dc.one_of("inlet", INLETS, "cCCS2"),
+            "dc_curve": _points(dc, "curve", "kW", 5000.0),
             "dc_ramp": _ramp(dc.get("ramp"), DC_RAMP), "thermal": _thermal(dc.get("thermal")),
         }  # fmt: skip
         if dc.has("pack_v"):

@@ -88,11 +88,12 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class Supply:
     """What a station's sensors feel on one EVSE: pilot state and whether its supply is live. Answered to every Load, and
-    sent whenever it changes."""
+    sent whenever it changes. `connector`: the one a cable is at, 0 where none is or its lock tells nothing."""
 
     evse: int
     pilot: ControlPilot
     live: bool = True
+    connector: int = 0
 
 
 @dataclass(frozen=True, slots=True)
