@@ -1,10 +1,10 @@
-"""The allocator without any grouping: one deci-ampere after another, every row looked at every time. Slow, and plain to read."""
+"""The allocator in fractions and plain loops, one demand after another: slow, and plain to read. It shares no code with the real one."""
 
 import math
+from fractions import Fraction
 from itertools import groupby
 
-from chargekit.controller.allocator import NOMINAL_V, PHASE
-from chargekit.model.limit import Limit
+NOMINAL_V = 230
 
 
 def deci(amps):
@@ -12,81 +12,105 @@ def deci(amps):
 
 
 class Rows:
-    """What is left by (circuit, phase), phase 3 for kW, and which limit says so."""
+    """What is left by (circuit, phase) in deci-amperes, phase 3 for kW, ("gate", n) for the n-th cap on sessions."""
 
-    def __init__(self, tree, limits, reserved):
-        self.tree, self.left, self.names = tree, {}, {}
-        for limit in [*(Limit(c.name, c.rating_a, c.source, c.limit_kw) for c in tree.values()), *limits]:
-            held = [sum(amps[p] for at, amps in reserved.items() if limit.circuit in self.path(at)) for p in range(3)]
-            for p in range(3):
-                name = f"circuit {limit.circuit} {limit.limit_a:g} A ({limit.source}, {limit.rule}), phase {PHASE[p]}"
-                self.cap((limit.circuit, p), limit.limit_a - held[p], name)
-            if limit.limit_kw is not None:
-                name = f"circuit {limit.circuit} {limit.limit_kw:g} kW ({limit.source})"
-                self.cap((limit.circuit, 3), limit.limit_kw * 1000 / NOMINAL_V - sum(held), name)
+    def __init__(self, tree, limits, reserved, concurrent):
+        self.tree, self.left, self.concurrent = tree, {}, concurrent
+        for name, circuit in tree.items():
+            self.cap(name, circuit.rating_a, circuit.limit_kw, reserved)
+        for limit in limits:
+            self.cap(limit.circuit, limit.limit_a, limit.limit_kw, reserved)
+        for n, one in enumerate(concurrent):
+            self.left[("gate", n)] = one.most
 
     def path(self, name):
         return [name, *(self.path(self.tree[name].parent) if self.tree[name].parent else [])]
 
-    def cap(self, row, amps, name):
-        room = max(0, deci(amps))
-        if room < self.left.get(row, math.inf):
-            self.left[row], self.names[row] = room, name
+    def cap(self, name, amps, kw, reserved):
+        held = [sum(a[p] for at, a in reserved.items() if name in self.path(at)) for p in range(3)]
+        for p in range(3):
+            self.least((name, p), amps - held[p])
+        if kw is not None:
+            self.least((name, 3), kw * 1000 / NOMINAL_V - sum(held))
+
+    def least(self, row, amps):
+        self.left[row] = min(self.left.get(row, math.inf), max(0, deci(amps)))
 
     def uses(self, demand):
         path = self.path(demand.circuit)
         by_phase = [((name, p), 1) for name in path for p in demand.phases]
         return by_phase + [((name, 3), len(demand.phases)) for name in path if (name, 3) in self.left]
 
-    def short(self, demand, amps):
-        return next((row for row, times in self.uses(demand) if self.left[row] < amps * times), None)
+    def gates(self, demand):
+        path = self.path(demand.circuit)
+        return [("gate", n) for n, c in enumerate(self.concurrent) if c.circuit in path and (not c.groups or demand.group in c.groups)]
+
+    def fits(self, demand, amps):
+        return all(self.left[row] >= amps * times for row, times in self.uses(demand))
 
     def take(self, demand, amps):
         for row, times in self.uses(demand):
             self.left[row] -= amps * times
 
 
-def plainly(tree, limits, demands, reserved):
-    """Amps and what bound them, by id."""
-    rows, amps, bound = Rows(tree, limits, reserved), {d.id: 0 for d in demands}, {}
-    for _, group in groupby(sorted(demands, key=lambda d: (d.rank, d.tie, d.id)), key=lambda d: d.rank):
-        growing = []
-        for d in group:
-            least = math.ceil(d.least_a * 10 - 1e-6)
-            full = rows.short(d, least)
-            if full is not None or d.most_a * 10 < least - 1e-6:
-                bound[d.id] = rows.names[full] if full is not None else "its own most is below its least"
-                continue
-            rows.take(d, least)
-            amps[d.id], bound[d.id] = least, "demand"
-            if deci(d.most_a) > least:
-                growing.append(d)
-        while growing:
-            growing = one_round(growing, rows, amps, bound)
-    return {name: (given / 10, bound[name]) for name, given in amps.items()}
+class One:
+    def __init__(self, demand):
+        self.demand, self.step = demand, max(1, round(demand.step_a * 10))
+        self.least = -(-math.ceil(demand.least_a * 10 - 1e-6) // self.step) * self.step
+        self.most = deci(demand.most_a) // self.step * self.step
+        self.floor = deci(demand.floor_a)
+        self.weight = Fraction(demand.weight)
+        self.level = 0
 
 
-def one_round(growing, rows, amps, bound):
-    """A deci-ampere for everybody; where a row has not enough for all who use it, for those it lasts for, and they are done."""
-    asked = {}
-    for d in growing:
-        for row, times in rows.uses(d):
-            asked[row] = asked.get(row, 0) + times
-    scarce = [d for d in growing if any(rows.left[row] < asked[row] for row, _ in rows.uses(d))]
-    for d in scarce or growing:
-        if rows.short(d, 1) is None:
-            rows.take(d, 1)
-            amps[d.id] += 1
-        if d in scarce:
-            stop(d, rows, amps, bound)
-    left = [d for d in growing if d not in scarce]
-    if scarce:
-        return left
-    for d in left:
-        if rows.short(d, 1) is not None or amps[d.id] >= deci(d.most_a):
-            stop(d, rows, amps, bound)
-    return [d for d in left if rows.short(d, 1) is None and amps[d.id] < deci(d.most_a)]
+def plainly(tree, limits, demands, reserved, concurrent=()):
+    """Amps by id."""
+    rows = Rows(tree, limits, reserved, concurrent)
+    ordered = [One(d) for d in sorted(demands, key=lambda d: (d.rank, d.tie, d.id))]
+    ranks = [list(group) for _, group in groupby(ordered, key=lambda o: o.demand.rank)]
+    for rank in ranks:
+        serve(rows, [(o, min(o.most, max(o.least, o.floor))) for o in rank if o.floor > 0])
+    for rank in ranks:
+        serve(rows, [(o, o.most) for o in rank])
+    return {o.demand.id: o.level / 10 for o in ordered}
 
 
-def stop(d, rows, amps, bound):
-    bound[d.id] = "demand" if amps[d.id] >= deci(d.most_a) else rows.names[rows.short(d, 1) or rows.uses(d)[0][0]]
+def serve(rows, wanted):
+    for o, target in wanted:
+        gates = rows.gates(o.demand)
+        if o.level == 0 and target >= o.least and all(rows.left[g] >= 1 for g in gates) and rows.fits(o.demand, o.least):
+            o.level = o.least
+            rows.take(o.demand, o.least)
+            for g in gates:
+                rows.left[g] -= 1
+    share(rows, [(o, target - o.level) for o, target in wanted if o.level and target > o.level])
+    again = True
+    while again:
+        again = False
+        for o, target in wanted:
+            if o.level and o.level + o.step <= target and rows.fits(o.demand, o.step):
+                o.level += o.step
+                rows.take(o.demand, o.step)
+                again = True
+
+
+def share(rows, growing):
+    """All rise together, each by its weight, until a row is full or one has all it wants."""
+    got = {o: Fraction(0) for o, _ in growing}
+    left = {row: Fraction(n) for row, n in rows.left.items()}
+    active = list(growing)
+    while active:
+        pull = {}
+        for o, _ in active:
+            for row, times in rows.uses(o.demand):
+                pull[row] = pull.get(row, 0) + times * o.weight
+        rise = min([left[row] / p for row, p in pull.items()] + [(want - got[o]) / o.weight for o, want in active])
+        for o, _ in active:
+            got[o] += rise * o.weight
+            for row, times in rows.uses(o.demand):
+                left[row] -= rise * o.weight * times
+        active = [(o, want) for o, want in active if got[o] < want and all(left[row] > 0 for row, _ in rows.uses(o.demand))]
+    for o, _ in growing:
+        gained = max(0, (o.level + math.floor(got[o])) // o.step * o.step - o.level)
+        o.level += gained
+        rows.take(o.demand, gained)

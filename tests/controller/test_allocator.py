@@ -1,10 +1,14 @@
 """The allocator: feasible by phase at every level, strictly by rank, deterministic, and close to all there is."""
 
+import re
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.controller.plain import plainly
 
-from chargekit.controller.allocator import Demand, allocate
+from chargekit.controller.allocator import Concurrent, Demand, allocate
 from chargekit.model.limit import Limit
 from chargekit.model.site import Circuit
 
@@ -97,12 +101,68 @@ def test_lower_ranks_take_nothing_from_higher_ones(demands, cap):
     assert {k: g.amps for k, g in alone.items()} == {d.id: allocate(TREE, limits, demands).grants[d.id].amps for d in top}
 
 
+# --- floors, weights, steps, caps on sessions, unbalance --------------------------------------------------------
+
+
+def test_a_protected_floor_comes_before_a_higher_ranks_surplus():
+    low, high = demand("low", rank=1), demand("high", most=40.0)
+    assert given_to([low, high]) == {"high": 40.0, "low": 0.0}
+    assert given_to([replace(low, floor_a=10.0), high]) == {"high": 30.0, "low": 10.0}
+
+
+def test_floors_go_in_order_of_rank():
+    found = [demand("low", rank=1, tie=(0,)), demand("high", rank=0)]
+    assert given_to([replace(d, floor_a=25.0) for d in found]) == {"high": 25.0, "low": 15.0}
+
+
+def test_a_surplus_is_shared_by_weight_above_the_minima():
+    """40 A less two minima of 6 A are 28 A: 21 and 7."""
+    assert given_to([replace(demand("x"), weight=3.0), demand("y")]) == {"x": 27.0, "y": 13.0}
+
+
+def test_a_station_that_knows_whole_amperes_is_rounded_down_and_the_rest_goes_on():
+    found = given_to([replace(demand("x"), step_a=1.0), demand("y"), demand("z")], [Limit("a", 20.0)])
+    assert found == {"x": 6.0, "y": 7.0, "z": 7.0}
+
+
+def test_at_most_so_many_sessions_at_a_time():
+    demands = [replace(demand(n, rank=r), group=g) for n, r, g in (("u", 0, "fleet"), ("v", 1, "guest"), ("w", 2, "guest"))]
+    found = allocate(TREE, [], demands, None, [Concurrent("a", 1, groups=frozenset({"guest"}))])
+    assert {k: g.amps for k, g in found.grants.items()} == {"u": 32.0, "v": 8.0, "w": 0.0}
+    assert found.grants["w"].bound_by == "at most 1 sessions of guest on circuit a (built-in:0)"
+    assert {k: g.amps for k, g in allocate(TREE, [], demands, None, [Concurrent("grid", 2)]).grants.items()} == {
+        "u": 32.0,
+        "v": 8.0,
+        "w": 0.0,
+    }
+
+
+UNEVEN = {"grid": Circuit("grid", None, 60.0, unbalance_a=20.0)}
+
+
+@pytest.mark.parametrize(
+    ("demands", "reserved", "expected"),
+    [
+        ([("x", (0,))], {}, {"x": 20.0}),
+        ([("x", (0,)), ("y", (1,))], {}, {"x": 20.0, "y": 20.0}),
+        ([("x", (0,)), ("y", (1,)), ("z", (2,))], {}, {"x": 32.0, "y": 32.0, "z": 32.0}),
+        ([("x", (0,)), ("y", (0, 1, 2))], {}, {"x": 20.0, "y": 32.0}),
+        ([("x", (0,)), ("y", (0, 1, 2))], {"grid": (0.0, 0.0, 30.0)}, {"x": 20.0, "y": 30.0}),
+        ([("x", (2,)), ("y", (0, 1, 2))], {"grid": (0.0, 0.0, 30.0)}, {"x": 0.0, "y": 30.0}),
+    ],
+)
+def test_phases_differ_by_no_more_than_the_unbalance(demands, reserved, expected):
+    """Only who draws on some phases is held back by it; a base load may already be uneven."""
+    found = allocate(UNEVEN, [], [Demand(n, "grid", 0, (), p, 6.0, 32.0) for n, p in demands], reserved)
+    assert {k: g.amps for k, g in found.grants.items()} == expected
+
+
 # --- against a plain allocator ----------------------------------------------------------------------------------
 
 deci = st.integers(0, 400).map(lambda n: n / 10)
 caps = st.builds(Limit, st.sampled_from(["grid", "a", "b"]), deci, limit_kw=st.none() | st.integers(1, 30).map(float), rule=st.just("cap"))
 any_demand = st.builds(
-    lambda i, c, r, t, p, least, m: Demand(f"d{i}", c, r, (t,), PHASES[p], least, m),
+    lambda i, c, r, t, p, least, m, more: Demand(f"d{i}", c, r, (t,), PHASES[p], least, m, **more),
     st.integers(0, 10_000),
     st.sampled_from(["a", "b", "grid"]),
     st.integers(0, 2),
@@ -110,19 +170,72 @@ any_demand = st.builds(
     st.integers(0, 4),
     st.sampled_from([1.0, 6.0, 8.05]),
     st.sampled_from([0.5, 6.0, 7.3, 16.0, 32.0]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "weight": st.sampled_from([0.5, 2.0, 3.0]),
+            "step_a": st.sampled_from([0.5, 1.0]),
+            "floor_a": st.sampled_from([6.0, 9.7]),
+            "group": st.sampled_from(["x", "y"]),
+        },
+    ),
 )
 held_by = st.dictionaries(st.sampled_from(["grid", "a", "b"]), st.tuples(deci, deci, deci))
+sessions_at_most = st.lists(
+    st.builds(
+        Concurrent,
+        st.sampled_from(["grid", "a"]),
+        st.integers(0, 6),
+        groups=st.sampled_from([frozenset(), frozenset({"x"}), frozenset("xy")]),
+    ),
+    max_size=2,
+)
 
 
-@given(st.lists(any_demand, max_size=14, unique_by=lambda d: d.id), st.lists(caps, max_size=4), held_by)
-def test_sharing_in_groups_is_sharing_one_by_one(demands, limits, reserved):
-    found = allocate(TREE, limits, demands, reserved)
-    assert {k: (g.amps, g.bound_by) for k, g in found.grants.items()} == plainly(TREE, limits, demands, reserved)
+@given(st.lists(any_demand, max_size=14, unique_by=lambda d: d.id), st.lists(caps, max_size=4), held_by, sessions_at_most)
+def test_sharing_on_arrays_is_sharing_one_by_one(demands, limits, reserved, concurrent):
+    found = allocate(TREE, limits, demands, reserved, concurrent)
+    assert {k: g.amps for k, g in found.grants.items()} == plainly(TREE, limits, demands, reserved, concurrent)
 
 
-def test_many_alike_share_like_few():
+@pytest.mark.parametrize("cap", [3.0, 20.0, 47.3])
+def test_many_share_like_few(cap):
     """A rank whose minima do not all fit, and one whose last deci-amperes do not, on two hundred demands."""
     demands = [demand(f"d{n:03}", "ab"[n % 2], n % 2, most=6.0 + n % 5, least=1.0, tie=(n % 7,)) for n in range(200)]
-    for cap in (3.0, 20.0, 47.3):
-        found = allocate(TREE, [Limit("grid", cap)], demands)
-        assert {k: (g.amps, g.bound_by) for k, g in found.grants.items()} == plainly(TREE, [Limit("grid", cap)], demands, {})
+    found = allocate(TREE, [Limit("grid", cap)], demands)
+    assert {k: g.amps for k, g in found.grants.items()} == plainly(TREE, [Limit("grid", cap)], demands, {})
+
+
+@given(st.lists(any_demand, max_size=14, unique_by=lambda d: d.id), st.lists(caps, max_size=4), held_by, sessions_at_most)
+def test_what_bound_a_grant_is_what_has_nothing_left(demands, limits, reserved, concurrent):
+    """The row named holds less than one more step (or, of who got nothing, less than its minimum did when its turn came)."""
+    found = allocate(TREE, limits, demands, reserved, concurrent)
+    for d in demands:
+        grant = found.grants[d.id]
+        named = re.match(r"circuit (\w+) .* phase L(\d)$", grant.bound_by)
+        if grant.amps and named:
+            assert found.left[named[1]][int(named[2]) - 1] < d.step_a - 1e-9
+        if grant.bound_by == "demand":
+            assert grant.amps > d.most_a - d.step_a - 1e-9
+        if grant.amps and grant.amps <= d.most_a - d.step_a + 1e-9:
+            assert grant.bound_by.startswith("circuit ")
+
+
+# --- unbalance, at random ---------------------------------------------------------------------------------------
+
+
+@given(st.lists(some, max_size=10, unique_by=lambda d: d.id), st.integers(0, 30), held_by)
+def test_unbalance_holds_and_nothing_usable_is_left(demands, most, reserved):
+    tree = {name: replace(one, unbalance_a=float(most)) if name == "grid" else one for name, one in TREE.items()}
+    found = allocate(tree, [], demands, reserved)
+    base = [sum(amps[p] for amps in reserved.values()) for p in range(3)]
+    flows = [base[p] + sum(found.grants[d.id].amps for d in demands if p in d.phases) for p in range(3)]
+    for p in range(3):
+        if flows[p] > base[p] + 1e-9:
+            assert all(flows[p] - flows[q] <= max(most, base[p] - base[q]) + 1e-6 for q in range(3))
+    for d in demands:
+        amps = found.grants[d.id].amps
+        others = [flows[q] for q in range(3) if q not in d.phases]
+        headroom = min(others) + most - max(flows[p] for p in d.phases) if others else 1e9
+        spare = min(headroom, *(found.left[c][p] for c in (d.circuit, "grid") for p in d.phases))
+        assert amps >= d.most_a - 1e-9 or spare < (0.1 - 1e-9 if amps else 6.0)

@@ -95,7 +95,9 @@ def main() -> None:
     calls.report()
     speeds = [vehicles(count, 8.0) for count in (10, 100, 1000, 10_000)]
     growth = 1.0 + math.log(speeds[0] / speeds[3]) / math.log(1000.0)
-    print(f"vehicle-hours a second, 10,000 vehicles against 10: {speeds[3] / speeds[0]:.2f}; cost grows as n^{growth:.2f} (n^1.00 is linear)")
+    print(
+        f"vehicle-hours a second, 10,000 vehicles against 10: {speeds[3] / speeds[0]:.2f}; cost grows as n^{growth:.2f} (n^1.00 is linear)"
+    )
     rates = [fleet(count, hours) for count in (10, 100, 1000)]
     print(f"station-hours per hour, 1,000 stations against 100: {rates[2] / rates[1]:.2f} (1.00 is linear)")
 

@@ -1,29 +1,39 @@
 """Strict-priority allocation over the whole circuit tree, by phase, in whole deci-amperes.
 
-A session gets 0, or at least its minimum. Within a rank, minima are admitted in order, then the surplus is shared max-min; then the
-next rank. Priority is resolved over the whole tree at once: scaling per leaf afterwards would invert it.
+A session gets 0, or at least its minimum. Protected floors come first, in order of rank. Then, rank by rank: minima are admitted in the
+order of service, and the surplus above them is shared max-min in proportion to the weights, rounded down to each one's step; the steps
+left over go in order. Priority is resolved over the whole tree at once: scaling per leaf afterwards would invert it.
+
+In the one rank that does not get all it wants, the aim is the order of service, not the greatest sum: where a session on three phases comes
+before three on one, it is served. Lower ranks then use what that leaves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+
+from chargekit.controller.filling import EPS, SERVED, UNWILLING, Work, fill
+from chargekit.controller.room import NOMINAL_V, PHASE, Concurrent, Room
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.site import Circuit
 
-NOMINAL_V: Final = 230.0
-PHASE: Final = ("L1", "L2", "L3")
-_NO_CAP: Final = 1 << 40
+__all__ = ["NOMINAL_V", "PHASE", "Allocation", "Concurrent", "Demand", "Grant", "allocate", "in_order"]
+
+UNBALANCE_ROUNDS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Who wants how much, A per phase: nothing, or `least_a`..`most_a`, on these site phases. Rank 0 comes first."""
+    """Who wants how much, A per phase at the grid side: nothing, or `least_a`..`most_a`, on these site phases. Rank 0 comes first.
+
+    `floor_a` is protected: it is served before any rank's surplus. `weight`: its share of a surplus against its peers'. `step_a`: the
+    station's own step, at least 0.1 A. `group`: what caps on concurrent sessions may name.
+    """
 
     id: str
     circuit: str
@@ -33,6 +43,10 @@ class Demand:
     least_a: float
     most_a: float
     because: str = ""
+    weight: float = 1.0
+    floor_a: float = 0.0
+    step_a: float = 0.1
+    group: str = ""
 
 
 class Grant(NamedTuple):
@@ -52,244 +66,151 @@ class Allocation:
     left: Mapping[str, PhaseAmps]
 
 
-Rows = tuple[tuple[int, int], ...]
-"""The rows a demand uses, and how often per ampere."""
-
-
-class _Room:
-    """What is left, in deci-amperes: row 4 n + p is phase p of the n-th circuit, row 4 n + 3 its kW cap, if it has one.
-
-    Rows are numbers and names are made only when somebody is told: this is gone through for every demand of a large site."""
-
-    def __init__(self, tree: Mapping[str, Circuit], limits: Sequence[Limit], reserved: Mapping[str, PhaseAmps]) -> None:
-        self.at = {name: number * 4 for number, name in enumerate(tree)}
-        self.paths = {name: tuple(_path(tree, name)) for name in tree}
-        self.left = [_NO_CAP] * (4 * len(tree))
-        self.by: list[Limit | None] = [None] * (4 * len(tree))
-        self.known: dict[tuple[str, tuple[int, ...]], Rows] = {}
-        self.names: dict[int, str] = {}
-        held: dict[str, list[float]] = {name: [0.0, 0.0, 0.0] for name in tree}
-        for name, amps in reserved.items():
-            for above in self.paths[name]:
-                for phase in range(3):
-                    held[above][phase] += amps[phase]
-        for limit in [*(Limit(c.name, c.rating_a, c.source, c.limit_kw) for c in tree.values()), *limits]:
-            row, taken = self.at[limit.circuit], held[limit.circuit]
-            for phase in range(3):
-                self._cap(row + phase, _deci(limit.limit_a - taken[phase]), limit)
-            if limit.limit_kw is not None:
-                self._cap(row + 3, _deci(limit.limit_kw * 1000 / NOMINAL_V - sum(taken)), limit)
-
-    def _cap(self, row: int, room: int, limit: Limit) -> None:
-        if room < self.left[row]:
-            self.left[row], self.by[row] = room, limit
-
-    def name(self, row: int) -> str:
-        """Which limit made this row, in words."""
-        if row not in self.names:
-            limit = self.by[row]
-            assert limit is not None
-            if row % 4 == 3:
-                self.names[row] = f"circuit {limit.circuit} {limit.limit_kw:g} kW ({limit.source})"
-            else:
-                what = f"circuit {limit.circuit} {limit.limit_a:g} A ({limit.source}, {limit.rule})"
-                self.names[row] = f"{what}, phase {PHASE[row % 4]}"
-        return self.names[row]
-
-    def rows(self, circuit: str, phases: tuple[int, ...]) -> Rows:
-        """The rows a demand there uses, phases first."""
-        found = self.known.get((circuit, phases))
-        if found is None:
-            path = [self.at[name] for name in self.paths[circuit]]
-            both = [(row + phase, 1) for row in path for phase in phases]
-            both += [(row + 3, len(phases)) for row in path if self.by[row + 3] is not None]
-            found = self.known[(circuit, phases)] = tuple(both)
-        return found
-
-    def short(self, rows: Rows, amps: int) -> int | None:
-        """The first row that does not have so much left."""
-        left = self.left
-        for row, times in rows:
-            if left[row] < amps * times:
-                return row
-        return None
-
-    def take(self, rows: Rows, amps: int) -> None:
-        left = self.left
-        for row, times in rows:
-            left[row] -= amps * times
-
-
-def _deci(amps: float) -> int:
-    return max(0, math.floor(amps * 10 + 1e-6))
-
-
-def _path(tree: Mapping[str, Circuit], name: str) -> Sequence[str]:
-    path = []
-    at: str | None = name
-    while at is not None:
-        path.append(at)
-        at = tree[at].parent
-    return path
-
-
 def in_order(demand: Demand) -> tuple[Any, ...]:
     """The key demands are served by."""
     return (demand.rank, demand.tie, demand.id)
 
 
 def allocate(
-    tree: Mapping[str, Circuit], limits: Sequence[Limit], demands: Sequence[Demand], reserved: Mapping[str, PhaseAmps] | None = None
+    tree: Mapping[str, Circuit],
+    limits: Sequence[Limit],
+    demands: Sequence[Demand],
+    reserved: Mapping[str, PhaseAmps] | None = None,
+    concurrent: Sequence[Concurrent] = (),
 ) -> Allocation:
     """Share what the limits leave. `reserved`: amps by phase already taken at a circuit, counted there and at all above it.
 
-    Circuit ratings always hold; `limits` only tighten them. Deterministic: the order of `demands` does not matter.
+    Circuit ratings always hold; `limits` only tighten them. Deterministic: the order of `demands` does not matter. A circuit's
+    `unbalance_a` bounds the difference between any two of its phases, counting what is reserved and what is granted.
     """
-    room = _Room(tree, limits, reserved or {})
-    grants: dict[str, Grant] = {}
+    ordered = sorted(demands, key=in_order)
+    uneven = {name: circuit.unbalance_a for name, circuit in tree.items() if circuit.unbalance_a is not None}
+    if not uneven:
+        return _told(_share(tree, limits, ordered, reserved or {}, concurrent), ordered)
+    return _balanced(tree, limits, ordered, reserved or {}, concurrent, uneven)
+
+
+def _share(
+    tree: Mapping[str, Circuit],
+    limits: Sequence[Limit],
+    ordered: Sequence[Demand],
+    reserved: Mapping[str, PhaseAmps],
+    concurrent: Sequence[Concurrent],
+    phase_caps: Mapping[tuple[str, int], float] | None = None,
+) -> Work:
+    work = Work(Room(tree, limits, reserved, concurrent, phase_caps), ordered)
+    if work.floors.any():
+        floors = np.where(work.floors > 0, np.minimum(work.most, np.maximum(work.least, work.floors)), 0)
+        for start, end in _ranks(ordered):
+            fill(work, start, end, floors[start:end])
+    for start, end in _ranks(ordered):
+        fill(work, start, end, work.most[start:end])
+    return work
+
+
+def _ranks(ordered: Sequence[Demand]) -> list[tuple[int, int]]:
+    """Where each rank begins and ends."""
+    if not ordered:
+        return []
+    ranks = [d.rank for d in ordered]
+    starts = [n for n, rank in enumerate(ranks) if n == 0 or rank != ranks[n - 1]]
+    return list(zip(starts, [*starts[1:], len(ranks)], strict=True))
+
+
+def _told(work: Work, ordered: Sequence[Demand]) -> Allocation:
+    room, levels = work.room, work.level.tolist()
+    names = {SERVED: "demand", UNWILLING: "its own most is below its least"}
+    names |= {row: room.name(row) for row in set(work.bound.tolist()) - names.keys()}
+    becauses: list[str] = []
     above = 0
-    for rank, group in groupby(sorted(demands, key=in_order), key=lambda d: d.rank):
-        peers = list(group)
-        result = _Result([0] * len(peers), [""] * len(peers))
-        _share(_admit(peers, room, result), room, result)
-        held = f"; {above / 10:.1f} A held by ranks above"
-        for demand, amps, bound in zip(peers, result.amps, result.bound, strict=True):
-            grants[demand.id] = Grant(demand.id, amps / 10, bound, (demand.because or f"rank {rank}") + held)
-        above += sum(result.amps)
-    left = {name: (room.left[row] / 10, room.left[row + 1] / 10, room.left[row + 2] / 10) for name, row in room.at.items()}
-    return Allocation(grants, left)
+    for start, end in _ranks(ordered):
+        held, rank = f"; {above / 10:.1f} A held by ranks above", f"rank {ordered[start].rank}"
+        becauses += [(d.because or rank) + held for d in ordered[start:end]]
+        above += sum(levels[start:end])
+    ids = [d.id for d in ordered]
+    given = zip(ids, (work.level / 10).tolist(), map(names.__getitem__, work.bound.tolist()), becauses, strict=True)
+    left = (room.left / 10).tolist()
+    rest = {name: (left[row], left[row + 1], left[row + 2]) for name, row in room.at.items()}
+    return Allocation(dict(zip(ids, map(Grant._make, given), strict=True)), rest)
 
 
-@dataclass(slots=True)
-class _Result:
-    """Deci-amperes and what bound them, by place in the order of service."""
-
-    amps: list[int]
-    bound: list[str]
+# --- unbalance --------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, eq=False)
-class _Alike:
-    """Demands that use the same rows and want the same: they are admitted at the same least and rise as one.
-
-    `order`: all of them; `members`: those admitted, both by place in the order of service. `shut`: a position in `rows` known to be short.
-    """
-
-    rows: Rows
-    least: int
-    most: int
-    willing: bool
-    order: list[int] = field(default_factory=list)
-    members: list[int] = field(default_factory=list)
-    level: int = 0
-    shut: int | None = None
-
-
-def _admit(peers: Sequence[Demand], room: _Room, result: _Result) -> list[_Alike]:
-    """Minima, in order; who does not fit gets nothing and is told by what."""
-    found: dict[tuple[str, tuple[int, ...], float, float], _Alike] = {}
-    kinds = []
-    for place, demand in enumerate(peers):
-        key = (demand.circuit, demand.phases, demand.least_a, demand.most_a)
-        kind = found.get(key)
-        if kind is None:
-            least = math.ceil(demand.least_a * 10 - 1e-6)
-            willing = demand.most_a * 10 >= least - 1e-6
-            kind = found[key] = _Alike(room.rows(demand.circuit, demand.phases), least, _deci(demand.most_a), willing, level=least)
-        kind.order.append(place)
-        kinds.append(kind)
-    if _all_fit(found.values(), room):
-        for kind in found.values():
-            kind.members = kind.order if kind.willing else []
-            room.take(kind.rows, kind.least * len(kind.members))
-    else:
-        for place, kind in enumerate(kinds):
-            full = _shut(kind, room, kind.least)
-            if full is not None:
-                result.bound[place] = room.name(full)
-            elif kind.willing:
-                room.take(kind.rows, kind.least)
-                kind.members.append(place)
-    for kind in found.values():
-        for place in kind.members:
-            result.amps[place], result.bound[place] = kind.level, "demand"
-        if not kind.willing:
-            for place in kind.order:
-                result.bound[place] = result.bound[place] or "its own most is below its least"
-    return list(found.values())
+def _balanced(
+    tree: Mapping[str, Circuit],
+    limits: Sequence[Limit],
+    ordered: Sequence[Demand],
+    reserved: Mapping[str, PhaseAmps],
+    concurrent: Sequence[Concurrent],
+    uneven: Mapping[str, float],
+) -> Allocation:
+    """Phases that run too far ahead of the lowest are capped, and all is shared again, until none does; then what still fits is
+    handed out step by step, in order."""
+    caps: dict[tuple[str, int], float] = {}
+    for _ in range(UNBALANCE_ROUNDS):
+        work = _share(tree, limits, ordered, reserved, concurrent, caps)
+        flows = _flows(work, ordered)
+        ahead = False
+        for name, most in uneven.items():
+            bound = min(flows[name]) + most
+            for phase in range(3):
+                cap = max(bound, work.room.held[name][phase])
+                if flows[name][phase] > bound + EPS and cap < caps.get((name, phase), math.inf) - 0.05:
+                    caps[(name, phase)], ahead = cap, True
+        if not ahead:
+            break
+    _level_up(work, ordered, Room(tree, limits, reserved, concurrent), uneven)
+    return _told(work, ordered)
 
 
-def _all_fit(kinds: Iterable[_Alike], room: _Room) -> bool:
-    """Is there room for every minimum? Then the order of service does not matter."""
-    uses: dict[int, int] = {}
-    for kind in kinds:
-        for row, times in kind.rows:
-            uses[row] = uses.get(row, 0) + times * kind.least * len(kind.order)
-    return all(room.left[row] >= used for row, used in uses.items())
+def _flows(work: Work, ordered: Sequence[Demand]) -> dict[str, list[float]]:
+    """A by phase through every circuit: what is reserved and what is granted."""
+    flows = {name: list(held) for name, held in work.room.held.items()}
+    for demand, level in zip(ordered, work.level.tolist(), strict=True):
+        for name in work.room.paths[demand.circuit] if level else ():
+            for phase in demand.phases:
+                flows[name][phase] += level / 10
+    return flows
 
 
-def _shut(kind: _Alike, room: _Room, amps: int) -> int | None:
-    """The first row short of `amps`. What is left only falls, so behind a row once found short nothing needs a look."""
-    left = room.left
-    for position, (row, times) in enumerate(kind.rows):
-        if position == kind.shut or left[row] < amps * times:
-            kind.shut = position
-            return row
-    return None
-
-
-def _share(kinds: Sequence[_Alike], room: _Room, result: _Result) -> None:
-    """The surplus, max-min: all that can still grow grow together until something binds; the last deci-amperes go in order."""
-    growing = [kind for kind in kinds if kind.members and kind.most > kind.level]
-    left = room.left
-    uses: dict[int, int] = {}
-    for kind in growing:
-        for row, times in kind.rows:
-            uses[row] = uses.get(row, 0) + times * len(kind.members)
-    while growing:
-        step = min(min(left[row] // count for row, count in uses.items()), min(k.most - k.level for k in growing))
-        if step == 0:
-            tight = {row for row, count in uses.items() if left[row] < count}
-            scarce = [k for k in growing if any(row in tight for row, _ in k.rows)]
-            growing = [k for k in growing if not any(row in tight for row, _ in k.rows)]
-            _leave(uses, scarce)
-            _last(scarce, room, result)
-            continue
-        for kind in growing:
-            kind.level += step
-            room.take(kind.rows, step * len(kind.members))
-        rest, done = [], []
-        for kind in growing:
-            full = room.short(kind.rows, 1)
-            if kind.level < kind.most and full is None:
-                rest.append(kind)
+def _level_up(work: Work, ordered: Sequence[Demand], free: Room, uneven: Mapping[str, float]) -> None:
+    """The caps on phases held three-phase sessions back, too, which unbalance nothing: hand out what fits without them, in order."""
+    flows = _flows(work, ordered)
+    for place, kind in enumerate(work.kind.tolist()):
+        _take(work, free, kind, int(work.level[place]), new=work.level[place] > 0)
+    moved = True
+    while moved:
+        moved = False
+        for place, demand in enumerate(ordered):
+            kind, level, step = int(work.kind[place]), int(work.level[place]), int(work.step[place])
+            most = min(int(work.most[place]) - level, *(int(free.left[row]) // often for row, often in work.of(kind)))
+            for name in free.paths[demand.circuit]:
+                if name in uneven:
+                    most = min(most, _headroom(flows[name], demand.phases, uneven[name]))
+            gained = (level + most) // step * step - level
+            shut = level == 0 and any(free.left[gate] < 1 for gate in work.gates_of[kind])
+            if gained <= 0 or level + gained < work.least[place] or shut:
                 continue
-            done.append(kind)
-            bound = "demand" if full is None or kind.level >= kind.most else room.name(full)
-            for place in kind.members:
-                result.amps[place], result.bound[place] = kind.level, bound
-        _leave(uses, done)
-        growing = rest
+            moved = True
+            work.level[place] = level + gained
+            work.bound[place] = SERVED if level + gained >= work.most[place] else work.bound[place]
+            _take(work, free, kind, gained, new=level == 0)
+            for name in free.paths[demand.circuit]:
+                for phase in demand.phases:
+                    flows[name][phase] += gained / 10
+    work.room.left = free.left
 
 
-def _leave(uses: dict[int, int], gone: Sequence[_Alike]) -> None:
-    """Demands that grow no more use no row any more."""
-    for kind in gone:
-        for row, times in kind.rows:
-            uses[row] -= times * len(kind.members)
-            if not uses[row]:
-                del uses[row]
+def _take(work: Work, free: Room, kind: int, amps: int, *, new: bool) -> None:
+    for row, often in work.of(kind):
+        free.left[row] -= often * amps
+    for gate in work.gates_of[kind] if new else ():
+        free.left[gate] -= 1
 
 
-def _last(scarce: Sequence[_Alike], room: _Room, result: _Result) -> None:
-    """Less than a deci-ampere each is left on a row these share: one each, in order, as long as it fits; then they are done."""
-    for one in scarce:
-        one.shut = None
-    for place, kind in sorted(((place, one) for one in scarce for place in one.members), key=itemgetter(0)):
-        level, full = kind.level, _shut(kind, room, 1)
-        if full is None:
-            level += 1
-            room.take(kind.rows, 1)
-            full = _shut(kind, room, 1)
-        result.amps[place] = level
-        result.bound[place] = "demand" if level >= kind.most else room.name(kind.rows[0][0] if full is None else full)
+def _headroom(flows: Sequence[float], phases: Sequence[int], most_a: float) -> int:
+    """How far these phases may still rise together, deci-amperes, until one is `most_a` above one of the others."""
+    others = [flows[phase] for phase in range(3) if phase not in phases]
+    highest = max(flows[phase] for phase in phases)
+    return math.floor((min(others) + most_a - highest) * 10 + EPS) if others else 1 << 30

@@ -19,7 +19,7 @@ OCPP_VERSIONS: tuple[OcppVersion, ...] = ("1.6", "2.0.1", "2.1")
 class Circuit:
     """A node of the tree. `rating_a` per phase; over it for longer than `grace_s` is a violation (and trips).
 
-    `resistance_ohm`: of each conductor, for its losses.
+    `resistance_ohm`: of each conductor, for its losses. `unbalance_a`: the most two phases may differ by.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Circuit:
     grace_s: float = 10.0
     resistance_ohm: float = 0.0
     source: Source = BUILT_IN
+    unbalance_a: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

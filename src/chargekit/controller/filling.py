@@ -1,0 +1,267 @@
+"""Admission and max-min filling of one rank, on arrays: what a site of ten thousand sessions needs within milliseconds.
+
+Filling finds, for every scarce row, the level its users could rise to if no other row held them; a row that holds all its users is final
+at its level, and takes from the others only what its users got. Levels only rise from round to round, so whoever reaches all it wants
+below its rows' levels is final too. (Bertsekas and Gallager, Data Networks, section 6.5.2: every session has a bottleneck.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chargekit.controller.room import Ints, Room, Rows
+
+if TYPE_CHECKING:
+    from chargekit.controller.allocator import Demand
+
+EPS: Final = 1e-6
+SERVED, UNWILLING, OPEN = -1, -2, -3
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+class Work:
+    """The demands in the order of service as arrays, in deci-amperes. `level`: what each has so far; `bound`: the row that stopped it, or
+    SERVED, UNWILLING. `rows[kind[i]]`, `times[kind[i]]`: the rows of demand i and how often it uses each."""
+
+    def __init__(self, room: Room, ordered: Sequence[Demand]) -> None:
+        self.room = room
+        count = len(ordered)
+        step, least, most, floors = (
+            np.array(list(map(attrgetter(name), ordered)), dtype=float) * 10 for name in ("step_a", "least_a", "most_a", "floor_a")
+        )
+        self.step: Ints = np.maximum(1, np.rint(step)).astype(np.int64)
+        self.least: Ints = _up(np.ceil(least - EPS).astype(np.int64), self.step)
+        self.most: Ints = _down(np.floor(most + EPS).astype(np.int64), self.step)
+        self.floors: Ints = np.floor(floors + EPS).astype(np.int64)
+        self.weight: Floats = np.array([d.weight for d in ordered], dtype=float)
+        self.level: Ints = np.zeros(count, dtype=np.int64)
+        self.bound: Ints = np.full(count, OPEN, dtype=np.int64)
+        gated = bool(room.concurrent)
+        keys = list(map(attrgetter("circuit", "phases", "group") if gated else attrgetter("circuit", "phases"), ordered))
+        kinds: dict[tuple[str, tuple[int, ...], str], int] = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        self.kind: Ints = np.array([kinds[key] for key in keys], dtype=np.int64)
+        found = [room.rows(key[0], key[1]) for key in kinds]
+        self.gates_of = [room.gates(key[0], key[2]) for key in kinds] if gated else [()] * len(kinds)
+        self.gated = any(self.gates_of)
+        width = max(map(len, (rows for rows, _ in found)), default=1)
+        spare = [(room.nobodys,) * n for n in range(width + 1)]
+        self.rows: Ints = np.array([rows + spare[width - len(rows)] for rows, _ in found], dtype=np.int64).reshape(-1, width)
+        self.times: Ints = np.array([often + (0,) * (width - len(often)) for _, often in found], dtype=np.int64).reshape(-1, width)
+        self._found = found
+
+    def of(self, kind: int) -> Rows:
+        """The rows of a kind of demand, and how often it uses each."""
+        return tuple(zip(*self._found[kind], strict=True))
+
+    def take(self, rows: Ints, amounts: Ints) -> None:
+        self.room.left -= self.uses(rows, amounts)
+
+    def uses(self, rows: Ints, amounts: Ints) -> Ints:
+        """By row, what so many deci-amperes at these rows come to."""
+        return np.bincount(rows.ravel(), weights=amounts.ravel(), minlength=len(self.room.left)).astype(np.int64)
+
+
+def _up(amps: Ints, step: Ints) -> Ints:
+    return -(-amps // step) * step
+
+
+def _down(amps: Ints, step: Ints) -> Ints:
+    return amps // step * step
+
+
+def fill(work: Work, start: int, end: int, target: Ints) -> None:
+    """Serve the demands `start`..`end` (one rank) up to `target`: those not yet admitted first, then the surplus of all."""
+    if end - start == 1:
+        _one(work, start, int(target[0]))
+        return
+    span = slice(start, end)
+    kind = work.kind[span]
+    rows, times = work.rows[kind], work.times[kind]
+    _admit(work, span, rows, times, target)
+    _rise(work, span, rows, times, target)
+    _leftovers(work, span, rows, times, target)
+    _bind(work, span, rows, times)
+
+
+def _one(work: Work, place: int, target: int) -> None:
+    """A rank of one needs no arrays."""
+    left, kind = work.room.left, int(work.kind[place])
+    level, least, step = int(work.level[place]), int(work.least[place]), int(work.step[place])
+    if level == 0 and work.most[place] < least:
+        work.bound[place] = UNWILLING
+    if target <= level or target < least:
+        return
+    rows, gates = work.of(kind), work.gates_of[kind] if level == 0 else ()
+    full = next((gate for gate in gates if left[gate] < 1), None)
+    if full is None and level == 0:
+        full = next((row for row, often in rows if left[row] < least * often), None)
+    if full is not None:
+        work.bound[place] = full
+        return
+    for gate in gates:
+        left[gate] -= 1
+    most = min(target - level, *(int(left[row]) // often for row, often in rows))
+    gained = (level + most) // step * step - level
+    for row, often in rows:
+        left[row] -= gained * often
+    work.level[place] = level = level + gained
+    short = next((row for row, often in rows if left[row] < step * often), SERVED)
+    work.bound[place] = SERVED if level >= work.most[place] else short
+
+
+# --- admission --------------------------------------------------------------------------------------------------
+
+
+def _admit(work: Work, span: slice, rows: Ints, times: Ints, target: Ints) -> None:
+    """Minima, in order; who does not fit gets nothing and is told by what."""
+    level, least, bound = work.level[span], work.least[span], work.bound[span]
+    bound[(level == 0) & (work.most[span] < least)] = UNWILLING
+    new = (level == 0) & (target >= least) & (target > 0)
+    if not new.any():
+        return
+    uses = _minima(work, span, rows, times, new)
+    if (uses > work.room.left).any():
+        _one_by_one(work, span, new, uses > work.room.left)
+        uses = _minima(work, span, rows, times, new)
+    level[new] = least[new]
+    work.room.left -= uses
+
+
+def _minima(work: Work, span: slice, rows: Ints, times: Ints, new: Bools) -> Ints:
+    """By row, what the minima of these come to; by cap on sessions, how many they are."""
+    uses = work.uses(rows, times * (work.least[span] * new)[:, None])
+    if work.gated:
+        for kind, count in zip(*np.unique(work.kind[span][new], return_counts=True), strict=True):
+            for gate in work.gates_of[kind]:
+                uses[gate] += count
+    return uses
+
+
+def _one_by_one(work: Work, span: slice, new: Bools, scarce: Bools) -> None:
+    """Who of these fits, in order. Only rows that can't hold all of them need a look."""
+    least, bound, kinds = work.least[span], work.bound[span], work.kind[span]
+    spare = {int(row): int(work.room.left[row]) for row in np.flatnonzero(scarce)}
+    doubtful: dict[int, Rows] = {}
+    gates: dict[int, tuple[int, ...]] = {}
+    for kind in np.unique(kinds[new]).tolist():
+        doubtful[kind] = tuple((row, often) for row, often in work.of(kind) if row in spare)
+        gates[kind] = tuple(gate for gate in work.gates_of[kind] if gate in spare)
+    places = np.flatnonzero(new)
+    for place, kind, amps in zip(places.tolist(), kinds[places].tolist(), least[places].tolist(), strict=True):
+        full = next((gate for gate in gates[kind] if spare[gate] < 1), None) if gates[kind] else None
+        if full is None:
+            for row, often in doubtful[kind]:
+                if spare[row] < amps * often:
+                    full = row
+                    break
+        if full is not None:
+            bound[place], new[place] = full, False
+            continue
+        for gate in gates[kind]:
+            spare[gate] -= 1
+        for row, often in doubtful[kind]:
+            spare[row] -= amps * often
+
+
+# --- the surplus ------------------------------------------------------------------------------------------------
+
+
+def _rise(work: Work, span: slice, rows: Ints, times: Ints, target: Ints) -> None:
+    """The surplus of those admitted, max-min in proportion to the weights, rounded down to each one's step."""
+    level, weight, step = work.level[span], work.weight[span], work.step[span]
+    wanted = np.where(level > 0, np.maximum(0, target - level), 0)
+    scarce = work.uses(rows, times * wanted[:, None]) > work.room.left
+    held = (scarce[rows] & (times > 0)).any(axis=1) & (wanted > 0)
+    gained = np.where(held, 0, wanted)
+    if held.any():
+        free = work.uses(rows, times * gained[:, None])
+        places = np.flatnonzero(held)
+        gained[places] = _levels(
+            rows[places], times[places], scarce, (work.room.left - free).astype(float), wanted[places].astype(float), weight[places]
+        )
+    gained = (level + gained) // step * step - level
+    np.maximum(gained, 0, out=gained)
+    level += gained
+    work.take(rows, times * gained[:, None])
+
+
+def _levels(rows: Ints, times: Ints, scarce: Bools, left: Floats, wanted: Floats, weight: Floats) -> Ints:
+    """What each gets of the surplus, whole deci-amperes, where some rows can't give all."""
+    count = len(wanted)
+    reach = wanted / weight
+    order = np.argsort(reach, kind="stable")
+    who, column = np.nonzero(scarce[rows[order]] & (times[order] > 0))
+    who = order[who]
+    row, often = rows[who, column], times[who, column].astype(float)
+    by_row = np.argsort(row.astype(np.uint16) if len(left) < 1 << 16 else row, kind="stable")
+    who, row, often = who[by_row], row[by_row], often[by_row]
+    share = np.zeros(count)
+    while len(row):
+        starts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
+        segment = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(row)]))
+        mine = reach[who]
+        use, pull = often * wanted[who], often * weight[who]
+        before = np.cumsum(use) - use
+        before -= before[starts][segment]
+        ahead = np.add.reduceat(pull, starts)[segment] - (np.cumsum(pull) - pull - (np.cumsum(pull) - pull)[starts][segment])
+        # `before`: what those that want less come to; `ahead`: the weights of the others. Where does the row end?
+        over = before + mine * ahead > left[row] + EPS
+        first = np.minimum.reduceat(np.where(over, np.arange(len(row)), len(row)), starts)
+        short = first < len(row)
+        at = first[short]
+        height = np.full(len(starts), np.inf)
+        height[short] = np.maximum(0.0, (left[row[starts[short]]] - before[at]) / ahead[at])
+        lowest = np.full(count, np.inf)
+        np.minimum.at(lowest, who, height[segment])
+        got = np.minimum(reach, lowest)
+        # A row that holds all its users is final, and so is who gets all it wants.
+        holds = np.logical_and.reduceat(got[who] >= np.minimum(mine, height[segment]) - 1e-9, starts) & short
+        final = reach <= lowest
+        final[who[holds[segment]]] = True
+        done = final[who]
+        there = np.unique(who[done])
+        share[there] = got[there] * weight[there]
+        left -= np.bincount(row[done], weights=(often * share[who])[done], minlength=len(left))
+        who, row, often = who[~done], row[~done], often[~done]
+    return np.floor(share + EPS).astype(np.int64)
+
+
+def _leftovers(work: Work, span: slice, rows: Ints, times: Ints, target: Ints) -> None:
+    """Less than a step each is left on scarce rows: one step each, in order, as long as it fits."""
+    level, step, left = work.level[span], work.step[span], work.room.left
+    kinds = work.kind[span]
+    while True:
+        need = times * step[:, None]
+        fits = (level > 0) & (level + step <= target) & (left[rows] >= need).all(axis=1)
+        if not fits.any():
+            return
+        scarce = work.uses(rows, need * fits[:, None]) > left
+        doubtful = np.flatnonzero(fits & (scarce[rows] & (times > 0)).any(axis=1))
+        spare = {int(row): int(left[row]) for row in np.flatnonzero(scarce)}
+        known: dict[int, tuple[tuple[int, int], ...]] = {}
+        for place, kind, amps in zip(doubtful.tolist(), kinds[doubtful].tolist(), step[doubtful].tolist(), strict=True):
+            uses = known.get(kind)
+            if uses is None:
+                uses = known[kind] = tuple((row, often) for row, often in work.of(kind) if scarce[row])
+            if any(spare[row] < amps * often for row, often in uses):
+                fits[place] = False
+                continue
+            for row, often in uses:
+                spare[row] -= amps * often
+        level[fits] += step[fits]
+        work.take(rows, need * fits[:, None])
+
+
+def _bind(work: Work, span: slice, rows: Ints, times: Ints) -> None:
+    """What stopped each of those admitted."""
+    level, bound = work.level[span], work.bound[span]
+    short = work.room.left[rows] < times * work.step[span][:, None]
+    first = rows[np.arange(len(rows)), short.argmax(axis=1)]
+    admitted = level > 0
+    bound[admitted] = np.where(level >= work.most[span], SERVED, np.where(short.any(axis=1), first, SERVED))[admitted]
