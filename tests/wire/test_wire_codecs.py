@@ -245,7 +245,7 @@ def test_answers_come_back(version: str) -> None:
     assert answered(version, end, TokenAnswer("Expired")) == TokenAnswer("Expired")
     assert answered(version, end, Done()) == Done()
     assert answered(version, StatusChanged(1, 1, Status.AVAILABLE, 0.0), Done()) == Done()
-    assert answered(version, Other("DataTransfer", {"vendorId": "v"}), Done()) == Done()
+    assert answered(version, Other("FirmwareStatusNotification", {"status": "Idle"}), Done()) == Done()
 
 
 def test_a_word_of_the_other_version_becomes_the_nearest() -> None:
