@@ -225,17 +225,16 @@ def _clears(command: ClearProfile, evse: int | None, profile: ChargingProfile) -
 
 # --- the table -------------------------------------------------------------------------------------------------
 
-_READ = "read, and answered with what the CSMS knows"
 _EMPTY = "empty"
 ROWS: Final = (
-    Row("Authorize", ALL, "1.6 section 4.1; C01.FR.07", f"{_READ}: the token's status"),
-    Row("BootNotification", ALL, "1.6 section 4.2; B01.FR.04", f"{_READ}: Accepted, time, heartbeat interval"),
-    Row("Heartbeat", ALL, "1.6 section 4.6; G02.FR.02", f"{_READ}: the time"),
+    Row("Authorize", ALL, "1.6 section 4.1; C01.FR.07", "the token's status"),
+    Row("BootNotification", ALL, "1.6 section 4.2; B01.FR.04", "Accepted, time, heartbeat interval"),
+    Row("Heartbeat", ALL, "1.6 section 4.6; G02.FR.02", "the time"),
     Row("StatusNotification", ALL, "1.6 section 4.9; G01", f"read; {_EMPTY}"),
     Row("MeterValues", ALL, "1.6 section 4.7; J01", f"read; {_EMPTY}"),
-    Row("StartTransaction", OLD, "1.6 section 4.8", f"{_READ}: transaction id, the token's status"),
-    Row("StopTransaction", OLD, "1.6 section 4.10", f"{_READ}: the token's status where one was told"),
-    Row("TransactionEvent", TWO, "E01 to E06", f"{_READ}: the token's status where one was told"),
+    Row("StartTransaction", OLD, "1.6 section 4.8", "transaction id, the token's status"),
+    Row("StopTransaction", OLD, "1.6 section 4.10", "the token's status where one was told, else empty"),
+    Row("TransactionEvent", TWO, "E01 to E06", "the token's status where one was told, else empty"),
     Row("NotifyEvent", TWO, "N07.FR.01; G01.FR.03", f"a connector's state is read; {_EMPTY}"),
     Row("DataTransfer", ALL, "1.6 section 4.3; P02", "UnknownVendorId", _refused(status="UnknownVendorId")),
     Row("DiagnosticsStatusNotification", OLD, "1.6 section 4.4", _EMPTY, _nothing),
