@@ -19,7 +19,7 @@ from chargekit.lab.sitefile import load_site
 from chargekit.model.profile import ChargingProfile, Kind, Period, Purpose
 from chargekit.wire import VERSIONS, schemas
 from chargekit.wire.messages import ClearProfile, OtherCommand, SetProfile
-from chargekit.world.events import Frame, Note, Opened, Send
+from chargekit.world.events import Frame, Note, Opened, Send, Wake
 
 SITE = """site: three
 type: mixed_use
@@ -297,3 +297,31 @@ def test_starts_of_a_hostile_station_are_bounded_and_each_has_its_id(bundle):
     assert len(line.csms.peers["s-1.6"].started) == 256
     assert line.ask("StartTransaction", start | {"meterStart": 299})["transactionId"] == 300
     assert line.ask("StartTransaction", start | {"meterStart": 0})["transactionId"] == 301
+
+
+class Hesitating:
+    """An operator that never makes up its mind about a token."""
+
+    due = None
+
+    def linked(self, *_):
+        pass
+
+    def told(self, *_):
+        pass
+
+    def token_status(self, *_):
+        return None
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_authorisations_held_back_are_bounded(bundle, version):
+    """Those over 32 are answered at once; those held, after ten seconds."""
+    line = Line(bundle, version)
+    line.csms.operator = Hesitating()
+    answered = [bool(line.frames(2, f"h{n}", "Authorize", least(version, "Authorize", "req"))) for n in range(40)]
+    assert answered == [False] * 32 + [True] * 8
+    late = [orjson.loads(e.text) for e in line.csms.on(Wake(), 20.0) if isinstance(e, Send)]
+    assert [frame[1] for frame in late] == [f"h{n}" for n in range(32)]
+    info = "idTagInfo" if version == "1.6" else "idTokenInfo"
+    assert {frame[2][info]["status"] for frame in late} == {"Blocked"} and line.csms.held == []

@@ -41,7 +41,7 @@ def test_who_sends_what_is_as_the_texts_say(version):
 def test_lines_say_what_each_side_does():
     by = {line.action: line for line in lines("2.1")}
     assert by["Heartbeat"].station == "sends: every interval; when triggered; called, NotSupported"
-    assert by["Heartbeat"].csms == "answers: the time (1.6 section 4.6; G02.FR.02)"
+    assert by["Heartbeat"].csms == "answers: the time (1.6 section 4.6; G02.FR.03)"
     assert by["GetLog"].station == "answers: services_logs"
     assert by["GetLog"].csms == "sends the payload it is given; called, NotSupported"
     assert by["Reset"].csms == "sends; called, NotSupported"
