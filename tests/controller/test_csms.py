@@ -299,6 +299,8 @@ def test_what_21_adds_is_taken_in_silence(bundle):
     """A SEND is never answered; one that breaks its schema, and an error about an answer of ours, are noted once each."""
     wire = Wire(bundle, "2.1")
     wire.join()
+    data = {"id": 1, "variableMonitoringId": 2, "params": {"interval": 5}}
+    wire.csms.on(Frame(wire.name, orjson.dumps([2, "o", "OpenPeriodicEventStream", {"constantStreamData": data}]).decode()), 4.0)
     told = {"id": 1, "pending": 0, "basetime": "2026-01-01T00:00:00Z", "data": [{"t": 0.5, "v": "230.4"}]}
     assert wire.csms.on(Frame(wire.name, orjson.dumps([6, "e1", "NotifyPeriodicEventStream", told]).decode()), 5.0) == []
     for ident in ("e2", "e3"):

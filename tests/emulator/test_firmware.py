@@ -3,6 +3,8 @@
 import pytest
 from tests.emulator.desk import Desk, at
 
+from chargekit.world.events import Closed
+
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
 SIGNED = {"signingCertificate": PEM, "signature": "c2lnbmF0dXJl"}
 all_versions = pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
@@ -256,3 +258,21 @@ def test_a_log_that_is_not_there():
     assert Desk("2.1").ask("GetLog", requestId=1, logType="DataCollectorLog", log=log)["status"] == "Rejected"
     turned = {**log, "oldestTimestamp": at(5.0), "latestTimestamp": at(1.0)}
     assert Desk("2.0.1").ask("GetLog", requestId=1, logType="SecurityLog", log=turned)["status"] == "Rejected"
+
+
+@two
+def test_a_bad_signature_found_without_a_link_is_told_when_it_is_back(version):
+    """A04.FR.02: queued like every security event, through a power cut, and logged once; it names no place and no secret."""
+    desk = Desk(version)
+    ask(desk, "UpdateFirmware", "https://user:secret@badsignature.host/fw.bin", SIGNED)
+    desk.run(31.0)
+    desk.event(Closed("csms"))
+    desk.station.timers.pop("dial", None)
+    desk.run(10.0)
+    assert desk.said("SecurityEventNotification") == []
+    assert [row["type"] for row in desk.station.memory["security/events"]] == ["InvalidFirmwareSignature"]
+    desk = desk.restarted()
+    told = desk.said("SecurityEventNotification")
+    assert [p["type"] for p in told] == ["InvalidFirmwareSignature"] and "secret" not in str(told)
+    assert "security/events" not in desk.station.memory
+    assert [row["type"] for row in desk.station.memory["security/log"]] == ["InvalidFirmwareSignature"]

@@ -121,3 +121,28 @@ def test_statuses_after_an_outage(version: str, seconds: int, all_told: bool) ->
     since = talk.world.now
     talk.online(120)
     assert bool(talk.of("StatusNotification", since)) is all_told
+
+
+@SECOND
+def test_the_status_of_a_transaction_is_told_with_what_still_waits(version: str) -> None:
+    """E14.FR.01 to FR.08: while a CSMS leaves TransactionEvents unanswered, they are in the queue."""
+    talk = Talk(version)
+
+    def status(**asked: str) -> dict:
+        return talk.ask("GetTransactionStatus", asked)
+
+    assert status() == {"messagesInQueue": False}
+    assert status(transactionId="nobody's") == {"ongoingIndicator": False, "messagesInQueue": False}
+    talk.plug(1)
+    talk.present("A", 1, run_s=20)
+    (tx,) = {p["transactionInfo"]["transactionId"] for p in talk.of("TransactionEvent")}
+    assert status(transactionId=tx) == {"ongoingIndicator": True, "messagesInQueue": False}
+    talk.answers["TransactionEvent"] = None
+    talk.press_stop(1)
+    talk.unplug(1)
+    assert status(transactionId=tx) == {"ongoingIndicator": False, "messagesInQueue": True}
+    assert status(transactionId="nobody's") == {"ongoingIndicator": False, "messagesInQueue": False}
+    assert status() == {"messagesInQueue": True}
+    del talk.answers["TransactionEvent"]
+    talk.run(200)
+    assert status(transactionId=tx) == {"ongoingIndicator": False, "messagesInQueue": False}

@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
+from chargekit.controller import answers
 from chargekit.controller.admission import Doors
 from chargekit.controller.peer import EvseKnown, Peer
-from chargekit.controller.security_desk import Certify, answer_to, certificate_for
+from chargekit.controller.security_desk import Certify, certificate_for
 from chargekit.model.calendar import Calendar
 from chargekit.model.profile import ChargingProfile, Purpose, profile_of
 from chargekit.model.session import Session as ChargingSession
@@ -53,6 +54,8 @@ CALL_TIMEOUT_S = 15.0
 Asked = tuple[Command, object]
 """What a call carries along: the command, and for whom it was sent."""
 HEARTBEAT_S = 300
+MOST_STARTED, MOST_HELD = 256, 32
+"""Of one station: transactions whose ids are kept, authorisations held back at a time."""
 
 
 class Leading(Protocol):
@@ -84,7 +87,6 @@ class Controller:
         self.held: list[tuple[float, str, str, AuthorizeAsked]] = []
         self._deadlines: deque[tuple[float, str]] = deque()
         self._next_tx = 1
-        self._started: dict[tuple[object, ...], str] = {}
 
     @property
     def due(self) -> float | None:
@@ -131,7 +133,9 @@ class Controller:
         peer.lives += 1
         peer.version = event.version
         prefix = f"c{peer.lives}-"
-        peer.session = Session("csms", event.version, prefix=prefix, call_timeout_s=CALL_TIMEOUT_S)
+        peer.session = Session(
+            "csms", event.version, prefix=prefix, call_timeout_s=CALL_TIMEOUT_S, supported=answers.answered(event.version)
+        )
         if self.operator is not None:
             self.operator.linked(peer, True, now, out)
             self._flush(peer, out)
@@ -179,9 +183,11 @@ class Controller:
                 case Unanswered():
                     self._unmet(peer, one.context, one.why, now, out)
                 case Sent():
-                    # Nothing that goes as SEND is in the vocabulary: it is on record, and no one here waits for it.
                     for problem in one.problems[:1]:
                         self.finding(peer, f"{one.action}: {problem.code}", f"{problem.path}: {problem.message}", out)
+                    wrong = answers.hear_stream(self._asked(peer, one.payload, now)) if not one.problems else ""
+                    if wrong:
+                        self.finding(peer, f"{one.action}: unusable", wrong, out)
                 case AnswerRefused():
                     self.finding(peer, f"{one.action} answer refused", f"{one.code}: {one.description}", out)
                 case Garbled():
@@ -208,6 +214,8 @@ class Controller:
             return
         if isinstance(fact, AuthorizeAsked):
             status = self._token_status(peer, fact.token, now)
+            if status is None and sum(held[1] == peer.spec.id for held in self.held) >= MOST_HELD:
+                status = "Blocked"
             if status is None:
                 self.held.append((now + 10.0, peer.spec.id, called.id, fact))
             else:
@@ -215,17 +223,20 @@ class Controller:
             return
         answer = self._learn(peer, fact, now, out)
         try:
-            told = answer_to(fact, certifies=self.certify is not None) if isinstance(fact, Other) else None
+            told = answers.answer_to(fact.action, self._asked(peer, fact.payload, now)) if isinstance(fact, Other) else None
             peer.session.answer(called.id, reader.write_answer(fact, answer, self.calendar, told))
         except ValueError as why_not:
-            # The vocabulary has no answer for this message.
-            peer.session.refuse(called.id, "NotSupported", str(why_not)[:200])
+            # No valid answer can be made of what it left out or got wrong.
+            peer.session.refuse(called.id, called.problems[0].code if called.problems else "InternalError", str(why_not)[:200])
         if isinstance(fact, Other):
             self._flush(peer, out)
             self._secure(peer, fact, now, out)
         if self.operator is not None:
             self._flush(peer, out)
             self.operator.told(peer, fact, now, out)
+
+    def _asked(self, peer: Peer, payload: dict[str, Any], now: float) -> answers.Asked:
+        return answers.Asked(peer.version, payload, peer.told, now, self.calendar, certifies=self.certify is not None)
 
     def _secure(self, peer: Peer, fact: Other, now: float, out: list[Effect]) -> None:
         """A security event is noted; a request for a certificate is signed and sent back, where we have somebody who signs."""
@@ -287,16 +298,17 @@ class Controller:
     def _started_tx(self, peer: Peer, fact: TransactionStarted, now: float) -> TokenAnswer:
         status = self._token_status(peer, fact.token, now) or "Accepted"
         key = (
-            peer.spec.id,
             fact.evse,
             fact.token,
             round(fact.at, 3),
             fact.register_wh if fact.register_wh == fact.register_wh else None,
         )
-        tx = fact.tx or self._started.get(key)
+        tx = fact.tx or peer.started.get(key)
         if tx is None:
             tx, self._next_tx = str(self._next_tx), self._next_tx + 1
-        self._started[key] = tx
+        peer.started[key] = tx
+        if len(peer.started) > MOST_STARTED:
+            del peer.started[next(iter(peer.started))]
         known = peer.evses.get(fact.evse)
         if known is not None:
             began = 0.0 if fact.register_wh != fact.register_wh else fact.register_wh
@@ -354,6 +366,8 @@ class Controller:
     ) -> None:
         if self.doors is not None:
             self.doors.told(peer.spec.id, command, reply)
+        if isinstance(reply, Reply) and reply.accepted:
+            peer.told.taken(command, peer.version, self.calendar)
         if isinstance(context, str):
             body = {"ask": context, "command": type(command).__name__, "why": why, **reply_body(reply)}
             out.append(Note("controller", peer.spec.id, "reply", body))

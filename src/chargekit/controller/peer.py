@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chargekit.controller.answers import Told
 from chargekit.model.metering import MeterSample
 from chargekit.model.session import Session as ChargingSession
 from chargekit.model.site import ChargingStation, Evse
@@ -24,7 +25,8 @@ class EvseKnown:
 
 @dataclass(slots=True)
 class Peer:
-    """One station. `offset_s`: how far its clock is ahead, as measured on its last live stamp."""
+    """One station. `offset_s`: how far its clock is ahead, as measured on its last live stamp; `started`: the ids given to its last
+    transactions, for a start told again."""
 
     spec: ChargingStation
     evses: dict[int, EvseKnown]
@@ -34,6 +36,8 @@ class Peer:
     offset_s: float = 0.0
     lives: int = 0
     found: dict[str, None] = field(default_factory=dict)
+    started: dict[tuple[object, ...], str] = field(default_factory=dict)
+    told: Told = field(default_factory=Told)
 
     @property
     def online(self) -> bool:

@@ -61,7 +61,7 @@ def _update(station: Station, payload: Payload, tells: str, now: float, out: lis
         return Refusal("type", "firmware: a time can't be read")
     wrong = remote.certificate(firmware["signingCertificate"]) if "signingCertificate" in firmware else ""
     if wrong:
-        security_event(station, "InvalidFirmwareSigningCertificate", now)
+        station.security_event("InvalidFirmwareSigningCertificate", f"{wrong} signing certificate", now, out)
         return {"status": f"{wrong}Certificate"}
     if not remote.usable(firmware["location"]):
         return {"status": "Rejected"} | _why(station, "InvalidURL")
@@ -160,7 +160,7 @@ def _downloaded(station: Station, update: Update, comes: str, now: float, out: l
 def _verified(station: Station, update: Update, now: float, out: list[Effect]) -> None:
     if not remote.signed(update["signature"], update["url"]):
         _finish(station, update, "InvalidSignature", now, out)
-        security_event(station, "InvalidFirmwareSignature", now)  # L01.FR.03
+        station.security_event("InvalidFirmwareSignature", "", now, out)  # L01.FR.03
         return
     _tell(station, update, "SignatureVerified", now)
     _schedule(station, update, now, out)
@@ -231,7 +231,7 @@ def resume(station: Station, now: float, out: list[Effect]) -> None:
     if update["step"] == "rebooted":
         _finish(station, update, "Installed", now, out)
         if update["tells"] == "SignedFirmwareStatusNotification" or station.spec.ocpp != "1.6":
-            security_event(station, "FirmwareUpdated", now)
+            station.security_event("FirmwareUpdated", str(station.memory.get("firmware_version", "")), now, out)
     elif update["step"] != "over":
         update["closed"] = []
         station.timers[TIMER] = now + 1.0
@@ -273,11 +273,6 @@ def triggered(station: Station) -> tuple[str, Payload]:
     if update is not None and update["told"]:
         tells, status, request = update["tells"], update["told"], update["request"]
     return tells, _status("Idle" if status == "Installed" else status, request)
-
-
-def security_event(station: Station, kind: str, now: float) -> None:
-    """SecurityEventNotification of a critical event (A04, appendix 1 of part 2)."""
-    station.ask("SecurityEventNotification", {"type": kind, "timestamp": station.calendar.iso(station.own(now))}, now)
 
 
 @when_triggered("FirmwareStatusNotification", "1.6", "2.0.1", "2.1")

@@ -50,11 +50,6 @@ ROWS: Final = (
     Row("RequestBatterySwap", "S02.FR.04: no batteries to swap", _refused("NoBatteryAvailable")),
 )
 
-REFUSED: Final = {
-    "NotifyPeriodicEventStream": "a SEND, never received by a station (N15.FR.01)",
-}
-"""Beside what has neither a service nor a place in the vocabulary."""
-
 
 def _register(row: Row) -> None:
     def handler(station: Station, payload: Payload, now: float, out: list[Effect]) -> Payload | Refusal:

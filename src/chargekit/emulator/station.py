@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from chargekit.emulator.authorising import Authorising
 from chargekit.emulator.availability import Availability
+from chargekit.emulator.capabilities import answered
 from chargekit.emulator.decisions import Decisions
 from chargekit.emulator.delivering import Delivering
 from chargekit.emulator.generation import GENERATIONS, KEYS
@@ -22,7 +23,7 @@ from chargekit.emulator.outlet import Outlet
 from chargekit.emulator.queue import MessageQueue
 from chargekit.emulator.reserving import Reserving
 from chargekit.emulator.securing import Securing
-from chargekit.emulator.services import JOBS, offered, remembered
+from chargekit.emulator.services import JOBS, remembered
 from chargekit.emulator.services_security import ask_ev_certificate
 from chargekit.emulator.serving import Serving
 from chargekit.emulator.telling import Telling
@@ -82,7 +83,7 @@ class Station(
         self.boots = int(saved.get("boots", 0)) + 1
         self.generation = GENERATIONS[spec.ocpp]
         self.codec = codec(spec.ocpp)
-        self.session = Session("station", spec.ocpp, prefix=f"{self.boots:x}-", supported=self.codec.COMMANDS | offered(spec.ocpp))
+        self.session = Session("station", spec.ocpp, prefix=f"{self.boots:x}-", supported=answered(spec.ocpp))
         self.keys = {**KEYS, **saved.get("keys", {})}
         self.memory: dict[str, Any] = remembered(saved)
         self.tokens = TokenBook(saved.get("cache", {}), self.memory.get("list", {}))

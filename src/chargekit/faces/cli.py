@@ -267,6 +267,25 @@ def cases(
 
 
 @app.command()
+def station(
+    capabilities: Annotated[
+        bool, typer.Option("--capabilities", help="List every message: sent, answered (by which module) or refused.")
+    ] = False,
+    ocpp: Annotated[str | None, typer.Option(metavar="VERSION", help="Only 1.6, 2.0.1 or 2.1.")] = None,
+) -> None:
+    """What the emulated station can do, message by message."""
+    from chargekit.faces.capabilities import show
+    from chargekit.wire import VERSIONS
+
+    with told():
+        if not capabilities:
+            raise BadInput(None, "station: nothing is asked for", "--capabilities")
+        if ocpp is not None and ocpp not in VERSIONS:
+            raise BadInput(None, f"--ocpp: {ocpp!r} is no version spoken here", f"{', '.join(VERSIONS)}")
+        show(ocpp)
+
+
+@app.command()
 def defects() -> None:
     """List the defects that can be planted with `run --defect`: name, the area that catches it, what is seen."""
     from rich.markup import escape

@@ -38,6 +38,16 @@ class Asked:
     def __bool__(self) -> bool:
         return any(v is not None for v in (self.profile, self.password_file, self.ca, self.credentials)) or bool(self.cert or self.key)
 
+    def words(self) -> list[str]:
+        """The same options again: files that hold secrets, never a secret."""
+        found = [] if self.profile is None else ["--security-profile", str(self.profile)]
+        files = (("--password-file", [self.password_file]), ("--ca", [self.ca]), ("--cert", self.cert), ("--key", self.key))
+        for option, paths in (*files, ("--credentials", [self.credentials])):
+            for path in paths:
+                if path is not None:
+                    found += [option, str(path)]
+        return found
+
     def settings(self, bundle: SiteBundle, *, server: bool) -> Settings | None:
         """As settings; `server`: the certificate is the CSMS's, otherwise the stations'. None where nothing was asked."""
         from chargekit.lab.site_security import Given, Settings, credentials, profile_of

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
+    from chargekit.faces.credentials import Asked
     from chargekit.judge.case import Case
     from chargekit.judge.trial import Setting, Trial
     from chargekit.lab.assemble import Plan
@@ -78,17 +79,41 @@ def _setting(config: pytest.Config) -> Setting:
         except BadInput as error:
             raise pytest.UsageError(str(error)) from None
         out = option("--chargekit-out")
+        asked = _asked(config)
         found = Setting(
             bundle, option("--chargekit-seed"), option("--chargekit-rate"), option("--chargekit-transport"), defects,
-            Path(out) if out else None, option("--chargekit-csms"), option("--chargekit-strip-truth"), _outside(config, bundle),
+            Path(out) if out else None, option("--chargekit-csms"), option("--chargekit-strip-truth"),
+            _outside(config, bundle, asked), _again(config, asked),
         )  # fmt: skip
         setattr(config, SETTING, found)
     return found
 
 
-def _outside(config: pytest.Config, bundle: SiteBundle) -> Plan:
-    """Who is outside, and where, and with which credentials."""
+def _asked(config: pytest.Config) -> Asked:
+    """The options of security."""
     from chargekit.faces.credentials import Asked
+
+    def file(name: str) -> Path | None:
+        text = config.getoption(f"--chargekit-security-{name}")
+        return Path(text) if text else None
+
+    certs, keys = ([Path(p) for p in config.getoption(f"--chargekit-security-{name}")] for name in ("cert", "key"))
+    return Asked(config.getoption("--chargekit-security-profile"), file("password-file"), file("ca"), certs, keys, file("credentials"))
+
+
+def _again(config: pytest.Config, asked: Asked) -> tuple[str, ...]:
+    """Who is outside and with which credentials, as words of `chargekit run`."""
+    words: list[str] = []
+    for name in ("listen", "meters", "modbus", "listen-tls"):
+        text = config.getoption(f"--chargekit-{name}")
+        words += [f"--{name}", text] if text else []
+    for text in config.getoption("--chargekit-rig"):
+        words += ["--rig", text]
+    return (*words, *asked.words())
+
+
+def _outside(config: pytest.Config, bundle: SiteBundle, asked: Asked) -> Plan:
+    """Who is outside, and where, and with which credentials."""
     from chargekit.lab.assemble import Plan
     from chargekit.model.located import BadInput
 
@@ -96,13 +121,6 @@ def _outside(config: pytest.Config, bundle: SiteBundle) -> Plan:
         text = config.getoption(name)
         return _address(text) if text else None
 
-    def file(name: str) -> Path | None:
-        text = config.getoption(f"--chargekit-security-{name}")
-        return Path(text) if text else None
-
-    certs, keys = ([Path(p) for p in config.getoption(f"--chargekit-security-{name}")] for name in ("cert", "key"))
-    profile = config.getoption("--chargekit-security-profile")
-    asked = Asked(profile, file("password-file"), file("ca"), certs, keys, file("credentials"))
     try:
         security = asked.settings(bundle, server=config.getoption("--chargekit-csms") is None)
     except BadInput as error:

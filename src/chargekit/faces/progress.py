@@ -113,7 +113,7 @@ def table(console: Console, rows: Sequence[Row]) -> None:
         console.print(f"\n[{COLOUR[row['verdict']]}]{escape(head)}[/]")
         console.print("  " + escape(one_line(row["reason"], 600)))
         if row.get("reproduce"):
-            console.print("  again: " + escape(one_line(row["reproduce"], 400)))
+            console.print("  again: " + escape(one_line(row["reproduce"], 2000)))
     if len(bad) > 20:
         console.print(f"\nand {len(bad) - 20} more: see the report")
 

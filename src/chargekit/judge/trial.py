@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import shlex
 import traceback
 from collections.abc import Sequence
@@ -26,7 +27,8 @@ from chargekit.world.history import Record
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How trials are run: the site and everything a user can choose."""
+    """How trials are run: the site and everything a user can choose. `options`: words of the command line that stand for parts of the
+    plan, to be repeated where a command is printed; never a secret."""
 
     bundle: SiteBundle
     seed: int = 1
@@ -37,6 +39,7 @@ class Setting:
     csms_url: str | None = None
     strip_truth: bool = False
     plan: Plan = field(default_factory=Plan)
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,20 @@ def reproduce(setting: Setting, case: str, subject: str) -> str:
     for name in setting.defects:
         words += ["--defect", name]
     if setting.transport == "sockets":
-        words += ["--sockets", "--rate", f"{setting.rate:g}"]
+        words.append("--sockets")
+    if not math.isinf(setting.rate):
+        words += ["--rate", f"{setting.rate:g}"]
     if setting.csms_url:
-        words += ["--csms", setting.csms_url]
-    return shlex.join(words)
+        words += ["--csms", without_secrets(setting.csms_url)]
+    return shlex.join([*words, *setting.options])
+
+
+def without_secrets(url: str) -> str:
+    """A URL whose user and password, if it has them, are replaced by ***."""
+    start, mark, rest = url.partition("//")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    _, at, bare = host.rpartition("@")
+    return f"{start}{mark}***@{bare}{rest[len(host) :]}" if at else url
 
 
 def plan_of(setting: Setting, case: Case, subject: str) -> Plan:

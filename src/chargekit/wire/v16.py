@@ -81,11 +81,6 @@ _ERRORS: Final = schemas.words(VERSION, "StatusNotification", "req", "errorCode"
 _REASONS: Final = schemas.words(VERSION, "StopTransaction", "req", "reason")
 _REASONS_OF_2: Final = {"ImmediateReset": "HardReset", "StoppedByEV": "EVDisconnected"}
 _TOKENS: Final = schemas.words(VERSION, "Authorize", "conf", "status")
-_UNDERSTOOD: Final[dict[str, Payload]] = {
-    "DataTransfer": {"status": "UnknownVendorId"},
-    "SignCertificate": {"status": "Rejected"},
-}
-"""What an action outside the vocabulary is answered when nobody says otherwise; {} for the rest."""
 
 # What a reply's status becomes when the response has no such word (and no alias).
 _ELSE: Final[dict[type, str]] = {
@@ -252,7 +247,7 @@ def write_answer(fact: Fact, answer: Answer, cal: Calendar, payload: Payload | N
         case TransactionEnded(), TokenAnswer():
             return {"idTagInfo": _info(answer)}
         case Other(), Done():
-            return dict(_UNDERSTOOD.get(fact.action, {}))
+            return {}
     raise ValueError(f"{type(answer).__name__} is no answer to {type(fact).__name__}")
 
 

@@ -81,15 +81,6 @@ _STATUSES: Final = {
 }
 _OWN_STATUSES: Final = frozenset({Status.AVAILABLE, Status.UNAVAILABLE, Status.FAULTED})
 _TOKENS: Final = schemas.words("2.0.1", "Authorize", "conf", "status")
-_UNDERSTOOD: Final[dict[str, Payload]] = {
-    "DataTransfer": {"status": "UnknownVendorId"},
-    "SignCertificate": {"status": "Rejected"},
-    "NotifyEVChargingNeeds": {"status": "Rejected"},
-    "NotifyEVChargingSchedule": {"status": "Accepted"},
-    "OpenPeriodicEventStream": {"status": "Rejected"},
-    "PullDynamicScheduleUpdate": {"status": "Rejected"},
-}
-"""What an action outside the vocabulary is answered when nobody says otherwise; {} for the rest."""
 
 # What a reply's status becomes when the response has no such word.
 _ELSE: Final[dict[type, tuple[str, str]]] = {
@@ -342,7 +333,7 @@ class V2:
             case ((AuthorizeAsked() | TransactionStarted() | TransactionEnded()), TokenAnswer()):
                 return {"idTokenInfo": {"status": answer.status if answer.status in _TOKENS else "Invalid"}}
             case Other(), Done():
-                return dict(_UNDERSTOOD.get(fact.action, {}))
+                return {}
         raise ValueError(f"{type(answer).__name__} is no answer to {type(fact).__name__}")
 
     def read_answer(self, action: str, payload: Payload, cal: Calendar) -> Answer:
