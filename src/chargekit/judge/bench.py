@@ -11,6 +11,7 @@ from chargekit.lab.assemble import CSMS, PLANT, Lab
 from chargekit.model.site import ChargingStation, MeterPoint, StationModel
 
 if TYPE_CHECKING:
+    from chargekit.judge.entrance import Entrance
     from chargekit.judge.premises import SiteUnder
 
 PILOT_TOLERANCE_A = 0.3
@@ -156,6 +157,13 @@ class Charger:
     @property
     def seen(self) -> StationSeen:
         return self.bench.seen.stations[self.name]
+
+    @property
+    def entrance(self) -> Entrance:
+        """How it gets in: the words of security cases."""
+        from chargekit.judge.entrance import Entrance
+
+        return Entrance(self)
 
     @property
     def transaction(self) -> TxSeen | None:

@@ -15,7 +15,7 @@ from chargekit.controller.operator import Operator
 from chargekit.emulator.building import Surroundings
 from chargekit.emulator.plant import Plant
 from chargekit.emulator.station import Station
-from chargekit.lab.authority import own_security
+from chargekit.lab.authority import HOST, own_security
 from chargekit.lab.entrance import Entrance
 from chargekit.lab.instruments import Instruments
 from chargekit.lab.links import MemoryLink, MemoryMeter
@@ -254,6 +254,17 @@ class Lab:
         """Where `csms`, `meters` or `rig` listens, once started. KeyError if it does not."""
         host, port = self.listening[what].address
         return host, port
+
+    def url(self, station: str, *, secure: bool) -> str:
+        """Where a station finds our CSMS, without its own name: by the host and path it last used. "" before it ever came."""
+        scheme = "wss" if secure else "ws"
+        server = self.listening.get("csms")
+        if server is None:
+            return f"{scheme}://{HOST}"
+        host, path = server.lines[station].dialled
+        name = host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
+        port = (server.secure_address if secure and server.secure_address else server.address)[1]
+        return f"{scheme}://{name}:{port}{path.removesuffix('/').rpartition('/')[0]}"
 
     async def stand(self, seconds: float | None = None) -> None:
         """Stay up for so many site seconds, or until interrupted."""

@@ -119,6 +119,10 @@ class Entrance:
 
     # --- what a bench may ask -----------------------------------------------------------------------------------
 
+    def profile(self, station: str) -> int:
+        """The security profile expected of a station now."""
+        return self.doors.rules[station].profile
+
     def root(self, calendar: Calendar) -> str:
         """The root certificate that the server's leads to, as PEM; "" where none is at hand."""
         chain = read(self.security.pairs[0][0]) if self.security.pairs else ()

@@ -1,0 +1,133 @@
+"""Flaws of real stations in how they get in: what they present, what they check, and what they make of new credentials."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chargekit.emulator.station import Station
+from chargekit.model.points import Defect
+from chargekit.model.security import Access
+
+_Base = Station
+
+
+class SendsNoPassword(Defect, _Base):
+    name = "sends-no-password"
+    seen = "dials without an Authorization header although it has a password"
+    area, point = "security", "station.presents"
+
+    def presents(self, access: Access) -> Access:
+        good = super().presents(access)
+        return replace(good, profile=0) if good.profile == 1 else good
+
+
+class DialsInTheClear(Defect, _Base):
+    name = "dials-in-the-clear"
+    seen = "with security profile 2 it dials without TLS, password and all"
+    area, point = "security", "station.presents"
+
+    def presents(self, access: Access) -> Access:
+        good = super().presents(access)
+        return replace(good, profile=1, url="") if good.profile == 2 else good
+
+
+class TrustsAnyCsms(Defect, _Base):
+    name = "trusts-any-csms"
+    seen = "takes whatever certificate the CSMS shows: the verification was left off after development"
+    area, point = "security", "station.presents"
+
+    def presents(self, access: Access) -> Access:
+        return replace(super().presents(access), lax=frozenset({"path"}))
+
+
+class IgnoresHostName(Defect, _Base):
+    name = "ignores-host-name"
+    seen = "takes any certificate of the right authority, whichever host it is for"
+    area, point = "security", "station.presents"
+
+    def presents(self, access: Access) -> Access:
+        return replace(super().presents(access), lax=frozenset({"name"}))
+
+
+class TakesOldTls(Defect, _Base):
+    name = "takes-old-tls"
+    seen = "connects to a CSMS that speaks only TLS 1.1"
+    area, point = "security", "station.presents"
+
+    def presents(self, access: Access) -> Access:
+        return replace(super().presents(access), lax=frozenset({"version"}))
+
+
+class TellsNoSecurityEvent(Defect, _Base):
+    name = "tells-no-security-event"
+    seen = "keeps security events in its own log and never tells them"
+    area, point = "security", "station.tells_event"
+
+    def tells_event(self, event: str) -> bool:
+        super().tells_event(event)
+        return False
+
+
+class ShowsNoCertificate(Defect, _Base):
+    name = "shows-no-certificate"
+    seen = "with security profile 3 it dials over TLS without its certificate"
+    area, point = "security", "station.presents"
+
+    def presents(self, access: Access) -> Access:
+        good = super().presents(access)
+        return replace(good, profile=2, password=b"") if good.profile == 3 else good
+
+
+class IgnoresNewPassword(Defect, _Base):
+    name = "ignores-new-password"
+    seen = "accepts a new password and goes on with the old one"
+    area, point = "security", "station.kept_password"
+
+    def kept_password(self, value: str) -> str:
+        super().kept_password(value)
+        return str(self.security()["password"])
+
+
+class CutsPassword(Defect, _Base):
+    name = "cuts-password"
+    seen = "keeps only the first 20 characters of a longer password"
+    area, point = "security", "station.kept_password"
+
+    def kept_password(self, value: str) -> str:
+        return super().kept_password(value)[:20]
+
+
+class AcceptsShortPassword(Defect, _Base):
+    name = "accepts-short-password"
+    seen = "takes any password, a short or an empty one too"
+    area, point = "security", "station.new_password_fault"
+
+    def new_password_fault(self, value: str) -> str:
+        super().new_password_fault(value)
+        return ""
+
+
+class UpgradesOnPaper(Defect, _Base):
+    name = "upgrades-on-paper"
+    seen = "accepts a higher security profile and goes on connecting as before"
+    area, point = "security", "station.profile_taken"
+
+    def profile_taken(self, wanted: int) -> int:
+        super().profile_taken(wanted)
+        return int(self.security()["profile"])
+
+
+class TakesLowerProfile(Defect, _Base):
+    name = "takes-lower-profile"
+    seen = "goes down to a lower security profile when it is told to"
+    area, point = "security", "station.goes_down"
+
+    def goes_down(self, wanted: int) -> bool:
+        super().goes_down(wanted)
+        return True
+
+
+SECURITY_DEFECTS: tuple[type[Defect], ...] = (
+    SendsNoPassword, DialsInTheClear, TrustsAnyCsms, IgnoresHostName, TakesOldTls, TellsNoSecurityEvent, ShowsNoCertificate,
+    IgnoresNewPassword, CutsPassword, AcceptsShortPassword, UpgradesOnPaper, TakesLowerProfile,
+)  # fmt: skip
