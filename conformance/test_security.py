@@ -48,11 +48,15 @@ async def test_a_new_password_is_used_from_then_on(bench: Bench) -> None:
         raise Failed(f"{charger.name} answered {status} to a good password")
     if status == "RebootRequired":
         await charger.ask("Reset", hard=True)
-    # The CSMS takes no other password by now.
-    await entrance.renewed(before)
-    before = len(entrance.entries)
-    await charger.power_cut(for_s=30)
-    await entrance.came(after=before, within_s=charger.profile.power_up_s + 900)
+    try:
+        # The CSMS takes no other password by now.
+        await entrance.renewed(before)
+        before = len(entrance.entries)
+        await charger.power_cut(for_s=30)
+        await entrance.came(after=before, within_s=charger.profile.power_up_s + 900)
+    except Failed:
+        await entrance.gives_back()
+        raise
     before = len(entrance.entries)
     if await entrance.first_password() not in DONE:
         raise Failed(f"{charger.name} did not take its first password back")

@@ -71,6 +71,18 @@ KILLS = {
     "trusts-a-silent-meter": ("CK-MTR-101", SITE, "while the meter of grid is silent"),
     "believes-an-implausible-meter": ("CK-MTR-102", SITE, "while the meter of grid is frozen"),
     "lease-without-fallback": ("CK-FBK-101", SITE, "did not fall below"),
+    "sends-no-password": ("CK-SEC-001", "ac-01", "last refused: no Authorization header"),
+    "ignores-new-password": ("CK-SEC-002", "ac-11", "last refused: wrong password"),
+    "cuts-password": ("CK-SEC-002", "ac-01", "last refused: wrong password"),
+    "accepts-short-password": ("CK-SEC-003", "ac-11", "answered Accepted to a password of 15 characters"),
+    "dials-in-the-clear": ("CK-SEC-004", "ac-01", "connected without TLS, security profile 2 is expected"),
+    "trusts-any-csms": ("CK-SEC-005", "ac-01", "although the CSMS showed a certificate it signed itself"),
+    "ignores-host-name": ("CK-SEC-005", "ac-11", "although the CSMS showed a certificate of another host"),
+    "tells-no-security-event": ("CK-SEC-005", "ac-11", "told no security event InvalidCsmsCertificate"),
+    "takes-old-tls": ("CK-SEC-006", "ac-01", "although the CSMS showed no TLS from 1.2 on"),
+    "shows-no-certificate": ("CK-SEC-007", "ac-11", "last refused: no client certificate"),
+    "upgrades-on-paper": ("CK-SEC-008", "ac-01", "accepted security profile 2 and connected without TLS"),
+    "takes-lower-profile": ("CK-SEC-009", "ac-11", "answered Accepted to a security profile below its own"),
 }
 """Defect: the case or check that must catch it, on which subject, and what its reason says."""
 

@@ -66,10 +66,10 @@ class Securing:
         """Whether it goes to a lower security profile when it is told to: no (A05.FR.02, B09.FR.04)."""
         return False
 
-    @point("station.profile_taken")
-    def profile_taken(self: Station, wanted: int) -> int:  # type: ignore[misc]
-        """The security profile it uses after it acknowledged one (A05.FR.05)."""
-        return wanted
+    @point("station.network_taken")
+    def network_taken(self: Station, change: dict[str, Any]) -> dict[str, Any]:  # type: ignore[misc]
+        """What it uses of a security profile, and of a network, that it acknowledged (A05.FR.05)."""
+        return change
 
     @point("station.tells_event")
     def tells_event(self: Station, event: str) -> bool:  # type: ignore[misc]
@@ -165,10 +165,10 @@ class Securing:
     def _take_slot(self: Station, slot: str, trial: dict[str, Any], out: list[Effect]) -> None:  # type: ignore[misc]
         held = self.security()
         data = held["slots"].get(slot, {})
-        change = {"profile": self.profile_taken(data.get("securityProfile", held["profile"])), "url": data.get("ocppCsmsUrl", ""), "active": slot}
+        change = {"profile": data.get("securityProfile", held["profile"]), "url": data.get("ocppCsmsUrl", ""), "active": slot}
         if data.get("basicAuthPassword"):
             change["password"] = data["basicAuthPassword"]
-        self.keep("security", held | change, out)
+        self.keep("security", held | self.network_taken(change), out)
         self.keep("security/trial", trial | {"left": held["attempts"]}, out)
 
     def resume(self: Station, now: float) -> None:  # type: ignore[misc]
@@ -262,8 +262,8 @@ class Securing:
         if wanted == held["profile"] or self.upgrade_fault(wanted, now):
             return _REJECTED
         self.on_trial(out)
-        taken = {"profile": self.profile_taken(wanted), "slots": {"1": {"securityProfile": wanted, "ocppCsmsUrl": held["url"]}}}
-        self.keep("security", held | taken, out)
+        taken = {"profile": wanted, "slots": {"1": {"securityProfile": wanted, "ocppCsmsUrl": held["url"]}}}
+        self.keep("security", held | self.network_taken(taken), out)
         self.security_event("ReconfigurationOfSecurityParameters", f"security profile {wanted}", now, out)
         self.redial(now)
         return _ACCEPTED

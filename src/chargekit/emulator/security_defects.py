@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from chargekit.emulator.station import Station
 from chargekit.model.points import Defect
@@ -99,7 +100,7 @@ class CutsPassword(Defect, _Base):
 
 class AcceptsShortPassword(Defect, _Base):
     name = "accepts-short-password"
-    seen = "takes any password, a short or an empty one too"
+    seen = "takes any password, however short"
     area, point = "security", "station.new_password_fault"
 
     def new_password_fault(self, value: str) -> str:
@@ -110,11 +111,11 @@ class AcceptsShortPassword(Defect, _Base):
 class UpgradesOnPaper(Defect, _Base):
     name = "upgrades-on-paper"
     seen = "accepts a higher security profile and goes on connecting as before"
-    area, point = "security", "station.profile_taken"
+    area, point = "security", "station.network_taken"
 
-    def profile_taken(self, wanted: int) -> int:
-        super().profile_taken(wanted)
-        return int(self.security()["profile"])
+    def network_taken(self, change: dict[str, Any]) -> dict[str, Any]:
+        held = self.security()
+        return {key: held[key] for key in super().network_taken(change)}
 
 
 class TakesLowerProfile(Defect, _Base):

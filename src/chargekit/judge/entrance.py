@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from chargekit.judge.doorway import Doorway, Entry
-from chargekit.judge.verdict import Failed, NotApplicable, Unclear
+from chargekit.judge.verdict import Failed, NotApplicable, NotPassed, Unclear
 from chargekit.lab.assemble import CSMS
 from chargekit.lab.authority import FAULTS, password
 from chargekit.wire import credentials
@@ -128,12 +129,20 @@ class Entrance:
     async def new_password(self, word: str | None = None) -> str:
         """Have the station's password changed to a fresh one, or to `word`; what it answered."""
         fresh = password(random.Random(f"{self.bench.lab.plan.seed}/{self.name}/new password"), 24)
-        return await self._send(credentials.new_password(self.charger.spec.ocpp, word or fresh))
+        return await self._send(credentials.new_password(self.charger.spec.ocpp, fresh if word is None else word))
 
     async def first_password(self) -> str:
         """Give the station the password back that it was set up with."""
         assert self.bench.lab.security is not None
         return await self.new_password(self.bench.lab.security.stations[self.name].password)
+
+    async def gives_back(self) -> None:
+        """After a change that failed: let the station in with any password it ever had, and give it its first one back if it comes."""
+        await self.expects("any")
+        seen = self.charger.seen
+        if await self.bench.seen.until(lambda: seen.online and seen.boot_accepted, BACK_S):
+            with contextlib.suppress(NotPassed):
+                await self.first_password()
 
     async def renewed(self, before: int) -> Entry:
         """After a change of credentials: it connects anew by itself, or when its link is dropped."""

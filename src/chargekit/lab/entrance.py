@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from websockets.asyncio.server import ServerConnection
+
 from chargekit.controller.admission import Caller, Doors
 from chargekit.emulator.certificates import chain_fault, read
 from chargekit.lab.authority import HOST, faulty
@@ -70,7 +72,7 @@ def shake(client: ssl.SSLContext, server: ssl.SSLContext, host: str) -> Shaken:
 class Entrance:
     """What the CSMS shows and asks for; changed by hands, told to the History as `controller` records.
 
-    `hello` (subject csms): somebody began a TLS handshake. `admitted` (subject station): with `secure`, `tls` (the version), `shown`
+    `hello` (subject csms): somebody connected to where TLS is spoken. `admitted` (subject station): with `secure`, `tls` (the version), `shown`
     (`nothing`, `password` or `certificate`) and `resumed` (an earlier TLS session went on, so no certificate was shown again).
     """
 
@@ -83,7 +85,6 @@ class Entrance:
             # A session taken up again would not show the certificate again.
             self.context.options |= ssl.OP_NO_TICKET
             self.context.num_tickets = 0
-            self.context.sni_callback = self._hello
 
     # --- hands --------------------------------------------------------------------------------------------------
 
@@ -132,8 +133,14 @@ class Entrance:
 
     # --- knocking -----------------------------------------------------------------------------------------------
 
-    def _hello(self, *_: Any) -> None:
+    def hello(self) -> None:
+        """Note that somebody came to where TLS is spoken, before it is known who and whether they agree."""
         self.history.add(self.now(), "controller", self.csms, "hello", {})
+
+    def line(self, *args: Any, **kwargs: Any) -> ServerConnection:
+        """A connection to a TLS port, made by its server before the handshake."""
+        self.hello()
+        return ServerConnection(*args, **kwargs)
 
     def admitted(self, caller: Caller, tls: str, resumed: bool = False) -> None:
         """Note who was let in, and with what."""
@@ -151,6 +158,7 @@ class Entrance:
         if secure:
             if self.context is None:
                 return "the CSMS does not speak TLS here", ""
+            self.hello()
             try:
                 shaken = shake(client_context(access), self.context, HOST)
             except BadInput as why:

@@ -165,6 +165,7 @@ class CsmsServer:
             patient |= {"ssl_handshake_timeout": OPEN_S * self.loop.rate, "ssl_shutdown_timeout": CLOSE_S * self.loop.rate}
         server = await serve(
             self._serve, *at, ssl=tls,
+            create_connection=self.entrance.line if tls is not None and self.entrance is not None else None,  # type: ignore[arg-type]
             process_request=self._admit, subprotocols=[Subprotocol(n) for n in VERSIONS], select_subprotocol=self._agree,
             compression="deflate" if self.compression else None, server_header=None, **patient,
         )  # fmt: skip
