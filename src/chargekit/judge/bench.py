@@ -271,7 +271,8 @@ class Bench:
         self.seen = Witnessed(lab)
         self.measured: list[Measured] = []
         self.evidence: list[int] = []
-        self.count = 0
+        # On a bench that stands, replies to earlier cases were witnessed, too.
+        self.count = len(self.seen.replies) and len(lab.history.records)
 
     @property
     def now(self) -> float:
