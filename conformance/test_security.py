@@ -20,7 +20,8 @@ async def in_use(bench: Bench) -> Charger:
     covers={"A_01", "TC_085_CS", "A00.FR.202", "A00.FR.203", "A00.FR.204", "WP A00.FR.201"},
 )  # fmt: skip
 async def test_a_station_shows_its_name_and_password(bench: Bench) -> None:
-    """A station with profile 1 presents its password with every connection. While the CSMS takes another one it stays out, and tries again."""
+    """A station with profile 1 presents its password with every connection. While the CSMS takes another one it stays out, and goes on
+    trying."""
     charger = await in_use(bench)
     entrance = charger.entrance
     entry = entrance.entries[-1]

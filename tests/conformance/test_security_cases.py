@@ -14,6 +14,7 @@ from chargekit.judge.standing import StandingBench
 from chargekit.judge.trial import Setting, Trial, dumps, run_trial
 from chargekit.judge.verdict import Verdict
 from chargekit.lab.assemble import Plan
+from chargekit.lab.authority import own_security
 from chargekit.lab.defects import known_defects
 from chargekit.lab.sitefile import SiteBundle, load_site
 
@@ -137,9 +138,7 @@ def test_a_bench_without_security_says_so():
 
 
 def test_a_charger_without_declared_security_is_not_asked():
-    stations = tuple(
-        replace(s, model=replace(s.model, capabilities=s.model.capabilities - {"security"})) for s in bundle().site.stations
-    )
+    stations = tuple(replace(s, model=replace(s.model, capabilities=s.model.capabilities - {"security"})) for s in bundle().site.stations)
     bare = replace(bundle(), site=replace(bundle().site, stations=stations))
     found = run_trial(Setting(bare), known_case("CK-SEC-005"), OLD)
     assert found.result.reason == "the device profile of ac-01 does not declare security"
@@ -147,8 +146,6 @@ def test_a_charger_without_declared_security_is_not_asked():
 
 def test_no_password_is_recorded(tmp_path: Path):
     run_trial(Setting(bundle(), out=tmp_path), known_case("CK-SEC-002"), OLD)
-    from chargekit.lab.authority import own_security
-
     text = "".join(p.read_text() for p in (tmp_path / "records").iterdir())
     word = own_security(1, [bundle().site.station(OLD)], f"1/CK-SEC-002/{OLD}").stations[OLD].password
     assert len(word) == 20 and word not in text and "PRIVATE KEY" not in text

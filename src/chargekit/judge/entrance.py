@@ -27,8 +27,8 @@ REDIAL_S: Final = 60.0
 DONE: Final = ("Accepted", "RebootRequired")
 SHORT: Final = "only-15-letters"
 WORDS: Final = {
-    "self-signed": "a certificate it signed itself", "stranger": "a certificate of an unknown authority", "expired": "an expired certificate",
-    "other-host": "a certificate of another host",
+    "self-signed": "a certificate it signed itself", "stranger": "a certificate of an unknown authority",
+    "expired": "an expired certificate", "other-host": "a certificate of another host",
 }  # fmt: skip
 
 

@@ -46,8 +46,8 @@ class Plan:
     emulated. `meters_at`: where outside meters are read. `serve_meters`, `serve_rig`: where others read ours, and lend a hand here;
     `rigs_at`: where others lend us theirs. `security` goes over what the site file says; `listen_tls`: where stations connect over TLS
     when some connect without. Links in memory know no security but `secured`: all stations set up with this profile and credentials of
-    the lab's own making, instead of any others, with real TLS on every kind of link. With anybody outside, or with security over sockets, the clock
-    starts at the present, not at the site's epoch.
+    the lab's own making, instead of any others, with real TLS on every kind of link. With anybody outside, or with security over
+    sockets, the clock starts at the present, not at the site's epoch.
     """
 
     seed: str = "1"

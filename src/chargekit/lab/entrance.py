@@ -72,8 +72,8 @@ def shake(client: ssl.SSLContext, server: ssl.SSLContext, host: str) -> Shaken:
 class Entrance:
     """What the CSMS shows and asks for; changed by hands, told to the History as `controller` records.
 
-    `hello` (subject csms): somebody connected to where TLS is spoken. `admitted` (subject station): with `secure`, `tls` (the version), `shown`
-    (`nothing`, `password` or `certificate`) and `resumed` (an earlier TLS session went on, so no certificate was shown again).
+    `hello` (subject csms): somebody connected to where TLS is spoken. `admitted` (subject station): with `secure`, `tls` (the version),
+    `shown` (`nothing`, `password` or `certificate`) and `resumed` (an earlier TLS session went on, so no certificate was shown again).
     """
 
     def __init__(self, security: SiteSecurity, doors: Doors, history: History, now: Callable[[], float], csms: str) -> None:
