@@ -82,6 +82,12 @@ KILLS = {
     "takes-old-tls": ("CK-SEC-006", "ac-01", "although the CSMS showed no TLS from 1.2 on"),
     "shows-no-certificate": ("CK-SEC-007", "ac-11", "last refused: no client certificate"),
     "upgrades-on-paper": ("CK-SEC-008", "ac-01", "accepted security profile 2 and connected without TLS"),
+    "hangs-up-on-garbage": ("CK-FRM-001", "ac-01", "lost its link after it: 1002"),
+    "ignores-garbage": ("CK-FRM-001", "ac-11", "did not answer a frame with text that is cut off"),
+    "ignores-unknown-actions": ("CK-FRM-002", "ac-01", "did not answer a frame with an action nobody knows"),
+    "drops-mistyped-calls": ("CK-FRM-003", "ac-11", "did not answer a frame with a number where a list belongs"),
+    "deaf-to-repeats": ("CK-FRM-004", "ac-01", "did not answer the second of two calls with one message id"),
+    "hangs-up-on-unasked-result": ("CK-FRM-005", "ac-11", "lost its link after it: 1002"),
     "takes-lower-profile": ("CK-SEC-009", "ac-11", "answered Accepted to a security profile below its own"),
 }
 """Defect: the case or check that must catch it, on which subject, and what its reason says."""

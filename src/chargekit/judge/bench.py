@@ -159,6 +159,11 @@ class Charger:
         return self.bench.seen.stations[self.name]
 
     @property
+    def spoken(self) -> str:
+        """The OCPP version it spoke last, before it ever did the one declared."""
+        return self.seen.version or self.spec.ocpp
+
+    @property
     def entrance(self) -> Entrance:
         """How it gets in: the words of security cases."""
         from chargekit.judge.entrance import Entrance

@@ -129,7 +129,7 @@ class Entrance:
     async def new_password(self, word: str | None = None) -> str:
         """Have the station's password changed to a fresh one, or to `word`; what it answered."""
         fresh = password(random.Random(f"{self.bench.lab.plan.seed}/{self.name}/new password"), 24)
-        return await self._send(credentials.new_password(self.charger.spec.ocpp, fresh if word is None else word))
+        return await self._send(credentials.new_password(self.charger.spoken, fresh if word is None else word))
 
     async def first_password(self) -> str:
         """Give the station the password back that it was set up with."""
@@ -154,7 +154,7 @@ class Entrance:
 
     async def move(self, profile: int) -> str:
         """Tell the station to use another security profile; the first answer that is a refusal, or Accepted."""
-        lab, version = self.bench.lab, self.charger.spec.ocpp
+        lab, version = self.bench.lab, self.charger.spoken
         order = ""
         for key in credentials.slots(version):
             order = str((await self.charger.ask("GetKeys", keys=[key]))["values"].get(key, ""))
@@ -168,7 +168,7 @@ class Entrance:
     async def raised(self, profile: int) -> Entry:
         """Raise the security profile, with the CSMS's root installed before; the connection that follows. It can't be undone over OCPP,
         so a bench must allow it (`may_raise: true` in the site file's `security:` block)."""
-        lab, version = self.bench.lab, self.charger.spec.ocpp
+        lab, version = self.bench.lab, self.charger.spoken
         if lab.security is None or not lab.security.may_raise:
             raise NotApplicable(
                 "raising a security profile can't be undone over OCPP, and this bench does not allow it "
