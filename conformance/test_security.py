@@ -73,6 +73,7 @@ async def test_a_password_that_is_too_short_is_refused(bench: Bench) -> None:
     charger = await in_use(bench)
     status = await charger.entrance.new_password(SHORT)
     if status != "Rejected":
+        await charger.entrance.gives_back()
         raise Failed(f"{charger.name} answered {status} to a password of {len(SHORT)} characters")
     await charger.entrance.again()
 
@@ -162,7 +163,8 @@ async def test_the_security_profile_can_be_raised(bench: Bench) -> None:
     covers={"A_22", "TC_084_CS", "A05.FR.09", "B09.FR.04", "WP A05.FR.01"},
 )  # fmt: skip
 async def test_the_security_profile_can_not_be_lowered(bench: Bench) -> None:
-    """A station with profile 2 refuses to go down to 1, and goes on connecting over TLS."""
+    """A station with profile 2 refuses to go down to 1, and goes on connecting over TLS. One that does not may be lost to a CSMS that
+    takes nothing lower any more."""
     charger = await in_use(bench)
     entrance = charger.entrance
     if "command" not in bench.lab.rig.can:
@@ -173,3 +175,22 @@ async def test_the_security_profile_can_not_be_lowered(bench: Bench) -> None:
     entry = await entrance.again()
     if not entry.secure:
         raise Failed(f"{charger.name} refused a lower security profile and connected without TLS", [entry.seq])
+
+
+@case(
+    "CK-SEC-010", requires={"security"}, security=1, area="security",
+    covers={"A_20", "A05.FR.02", "WP A05.FR.03"},
+)  # fmt: skip
+async def test_no_tls_without_a_root_certificate(bench: Bench) -> None:
+    """A station that has no root certificate to verify its CSMS by refuses profile 2, and goes on as before. Only where the bench allows
+    it, for a station that fails may be lost."""
+    charger = await in_use(bench)
+    entrance = charger.entrance
+    entrance.may_be_raised()
+    await entrance.knows_no_root()
+    status = await entrance.move(2)
+    if status in DONE:
+        raise Failed(f"{charger.name} answered {status} to security profile 2 without a root certificate", [bench.seen.last_seq])
+    entry = await entrance.again()
+    if entry.secure or entry.shown != "password":
+        raise Failed(f"{charger.name} refused security profile 2 and no longer connects as before", [entry.seq])

@@ -20,9 +20,9 @@ from chargekit.lab.sitefile import SiteBundle, load_site
 
 CASES = [c.id for c in known_cases() if c.area == "security"]
 CAUGHT = {
-    "sends-no-password": "1 2 3 8", "ignores-new-password": "2", "cuts-password": "2", "accepts-short-password": "3",
+    "sends-no-password": "1 2 3 8 10", "ignores-new-password": "2", "cuts-password": "2", "accepts-short-password": "3",
     "dials-in-the-clear": "4 5 6 8 9", "trusts-any-csms": "5 7", "ignores-host-name": "5", "tells-no-security-event": "5 6",
-    "takes-old-tls": "6", "shows-no-certificate": "7", "upgrades-on-paper": "8", "takes-lower-profile": "9",
+    "upgrades-without-root": "10", "takes-old-tls": "6", "shows-no-certificate": "7", "upgrades-on-paper": "8", "takes-lower-profile": "9",
 }  # fmt: skip
 """Which cases a defect fails: those it is for, and those it can't begin with."""
 RATE = 60.0
@@ -42,14 +42,14 @@ def verdicts(subject: str, *defects: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("subject", ["ac-01", "ac-11", "ac-12"])
 def test_a_good_station_passes_in_every_version(subject: str):
-    assert len(CASES) == 9
+    assert len(CASES) == 10
     assert verdicts(subject) == dict.fromkeys(CASES, "pass")
 
 
 @pytest.mark.parametrize("defect", sorted(CAUGHT))
 @pytest.mark.parametrize("subject", ["ac-01", "ac-11", "ac-12"])
 def test_a_defect_fails_its_cases_and_no_other(subject: str, defect: str):
-    wanted = {f"CK-SEC-00{n}" for n in CAUGHT[defect].split()}
+    wanted = {f"CK-SEC-{int(n):03}" for n in CAUGHT[defect].split()}
     assert verdicts(subject, defect) == {c: "fail" if c in wanted else "pass" for c in CASES}
 
 
@@ -122,8 +122,9 @@ def test_a_new_password_outside_and_no_upgrade_that_nobody_allowed(place: Place)
 
 def test_an_upgrade_outside_is_for_good(place: Place):
     outside = Outside(place, 1, bench={"may_raise": True}, tls=True)
-    found = outside.judge(("CK-SEC-008", NEW), ("CK-SEC-009", NEW), ("CK-SEC-001", NEW))
-    assert [t.verdict.value for t in found] == ["pass", "pass", "not applicable"], [t.reasons for t in found]
+    found = outside.judge(("CK-SEC-010", NEW), ("CK-SEC-008", NEW), ("CK-SEC-009", NEW), ("CK-SEC-001", NEW))
+    assert [t.verdict.value for t in found] == ["not applicable", "pass", "pass", "not applicable"], [t.reasons for t in found]
+    assert found[0].result.reason == "ac-11 has a root certificate of its CSMS installed already, or does not say (Accepted)"
 
 
 def test_a_bench_without_security_says_so():

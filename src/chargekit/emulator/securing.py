@@ -282,6 +282,7 @@ class Securing:
         self.security_event("ReconfigurationOfSecurityParameters", f"network configuration priority {','.join(order)}", now, out)
         return _ACCEPTED
 
+    @point("station.upgrade_fault")
     def upgrade_fault(self: Station, wanted: int, now: float, password: str = "") -> str:  # type: ignore[misc]
         """Why it can't use a profile; "" if it can."""
         held, at = self.security(), self.calendar.utc(self.own(now))

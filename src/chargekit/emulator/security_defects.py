@@ -118,6 +118,16 @@ class UpgradesOnPaper(Defect, _Base):
         return {key: held[key] for key in super().network_taken(change)}
 
 
+class UpgradesWithoutRoot(Defect, _Base):
+    name = "upgrades-without-root"
+    seen = "accepts a security profile with TLS although it has no root certificate to verify its CSMS by"
+    area, point = "security", "station.upgrade_fault"
+
+    def upgrade_fault(self, wanted: int, now: float, password: str = "") -> str:
+        good = super().upgrade_fault(wanted, now, password)
+        return "" if "no root certificate" in good else good
+
+
 class TakesLowerProfile(Defect, _Base):
     name = "takes-lower-profile"
     seen = "goes down to a lower security profile when it is told to"
@@ -130,5 +140,5 @@ class TakesLowerProfile(Defect, _Base):
 
 SECURITY_DEFECTS: tuple[type[Defect], ...] = (
     SendsNoPassword, DialsInTheClear, TrustsAnyCsms, IgnoresHostName, TakesOldTls, TellsNoSecurityEvent, ShowsNoCertificate,
-    IgnoresNewPassword, CutsPassword, AcceptsShortPassword, UpgradesOnPaper, TakesLowerProfile,
+    IgnoresNewPassword, CutsPassword, AcceptsShortPassword, UpgradesOnPaper, UpgradesWithoutRoot, TakesLowerProfile,
 )  # fmt: skip

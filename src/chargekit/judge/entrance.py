@@ -165,15 +165,24 @@ class Entrance:
                 return status
         return "Accepted"
 
-    async def raised(self, profile: int) -> Entry:
-        """Raise the security profile, with the CSMS's root installed before; the connection that follows. It can't be undone over OCPP,
-        so a bench must allow it (`may_raise: true` in the site file's `security:` block)."""
-        lab, version = self.bench.lab, self.charger.spoken
-        if lab.security is None or not lab.security.may_raise:
+    def may_be_raised(self) -> None:
+        """NotApplicable unless the bench allows what can't be undone over OCPP: `may_raise: true` in the site file's `security:`."""
+        security = self.bench.lab.security
+        if security is None or not security.may_raise:
             raise NotApplicable(
                 "raising a security profile can't be undone over OCPP, and this bench does not allow it "
                 "(may_raise: true in the site file's security: block)"
             )
+
+    async def knows_no_root(self) -> None:
+        """NotApplicable where the station has a root certificate of a CSMS installed."""
+        if (status := await self._send(credentials.known_roots(self.charger.spoken))) != "NotFound":
+            raise NotApplicable(f"{self.name} has a root certificate of its CSMS installed already, or does not say ({status})")
+
+    async def raised(self, profile: int) -> Entry:
+        """Raise the security profile where the bench allows it, with the CSMS's root installed before; the connection that follows."""
+        lab, version = self.bench.lab, self.charger.spoken
+        self.may_be_raised()
         root = lab.entrance.root(lab.calendar) if lab.entrance is not None else ""
         if not root:
             raise NotApplicable("the bench has no root certificate that its CSMS's leads to (ca: in the site file's security: block)")

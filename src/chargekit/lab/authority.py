@@ -44,7 +44,7 @@ def own_security(profile: int, stations: Iterable[ChargingStation], seed: str) -
         word = password(random.Random(f"{seed}/{spec.id}/password"))
         each[spec.id] = StationSecurity(profile, word if profile else "", _pem(_made(key, spec.id, root_key, root)), key)
     text = _pem(root)
-    return SiteSecurity(each, text, ((_pem(server), server_key),), (text, root_key), OPERATOR, may_raise=True)
+    return SiteSecurity(each, text, ((_pem(server), server_key),), (text, root_key), OPERATOR, may_raise=True, roots_from=2)
 
 
 def faulty(fault: str, pairs: Sequence[tuple[str, str]], authority: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:

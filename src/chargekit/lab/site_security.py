@@ -94,7 +94,8 @@ class StationSecurity:
 @dataclass(frozen=True, slots=True)
 class SiteSecurity:
     """All credentials a lab needs, read: `pairs` and `authority` are (certificate, key) of the CSMS and of its certificate authority.
-    `may_raise`: cases may raise a station's security profile, which can't be undone over OCPP."""
+    `may_raise`: cases may raise a station's security profile, which can't be undone over OCPP. `roots_from`: stations below this profile
+    have no root certificate of the CSMS yet."""
 
     stations: Mapping[str, StationSecurity]
     ca: str = field(default="", repr=False)
@@ -104,6 +105,7 @@ class SiteSecurity:
     root_check: bool = False
     source: Source | None = None
     may_raise: bool = False
+    roots_from: int = 0
 
     @property
     def profiles(self) -> frozenset[int]:
@@ -128,7 +130,7 @@ class SiteSecurity:
         if self.organisation:
             held["organisation"] = self.organisation
         saved: dict[str, Any] = {"m/security": held}
-        if self.ca:
+        if self.ca and one.profile >= self.roots_from:
             saved["m/security/roots"] = [{"type": CSMS_ROOT, "pem": found.pem} for found in read(self.ca)]
         if one.certificate:
             saved["m/security/identity"] = {"certificate": one.certificate, "key": one.key}

@@ -21,6 +21,13 @@ def new_root(version: str, pem: str) -> OtherCommand:
     return OtherCommand("InstallCertificate", {"certificateType": kind, "certificate": pem})
 
 
+def known_roots(version: str) -> OtherCommand:
+    """Which roots of its CSMS a station has installed: NotFound, or Accepted with their hashes (M03; WP M03)."""
+    if version == "1.6":
+        return OtherCommand("GetInstalledCertificateIds", {"certificateType": "CentralSystemRootCertificate"})
+    return OtherCommand("GetInstalledCertificateIds", {"certificateType": ["CSMSRootCertificate"]})
+
+
 def slots(version: str) -> tuple[str, ...]:
     """The keys that tell which network slots are in use; none in 1.6, which has no slots."""
     return () if version == "1.6" else (PRIORITY,)
