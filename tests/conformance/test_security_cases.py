@@ -21,7 +21,8 @@ from chargekit.lab.sitefile import SiteBundle, load_site
 CASES = [c.id for c in known_cases() if c.area == "security"]
 CAUGHT = {
     "sends-no-password": "1 2 3 8 10", "ignores-new-password": "2", "cuts-password": "2", "accepts-short-password": "3",
-    "dials-in-the-clear": "4 5 6 8 9", "trusts-any-csms": "5 7", "ignores-host-name": "5", "tells-no-security-event": "5 6",
+    "dials-in-the-clear": "4 5 6 8 9 11", "trusts-any-csms": "5 7 11", "ignores-host-name": "11", "ignores-expiry": "11",
+    "tells-no-security-event": "5 6 11",
     "upgrades-without-root": "10", "takes-old-tls": "6", "shows-no-certificate": "7", "upgrades-on-paper": "8", "takes-lower-profile": "9",
 }  # fmt: skip
 """Which cases a defect fails: those it is for, and those it can't begin with."""
@@ -42,12 +43,12 @@ def verdicts(subject: str, *defects: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("subject", ["ac-01", "ac-11", "ac-12"])
 def test_a_good_station_passes_in_every_version(subject: str):
-    assert len(CASES) == 10
+    assert len(CASES) == 11
     assert verdicts(subject) == dict.fromkeys(CASES, "pass")
 
 
 @pytest.mark.parametrize("defect", sorted(CAUGHT))
-@pytest.mark.parametrize("subject", ["ac-01", "ac-11", "ac-12"])
+@pytest.mark.parametrize("subject", ["ac-01", "ac-12"])
 def test_a_defect_fails_its_cases_and_no_other(subject: str, defect: str):
     wanted = {f"CK-SEC-{int(n):03}" for n in CAUGHT[defect].split()}
     assert verdicts(subject, defect) == {c: "fail" if c in wanted else "pass" for c in CASES}
@@ -97,10 +98,12 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_chargers_outside_with_profile_2(place: Place):
-    """Without the authority that the chargers trust, only the faults that need none are shown; other profiles are for other benches."""
-    rows = [("CK-SEC-005", OLD), ("CK-SEC-006", NEW), ("CK-SEC-009", OLD), ("CK-SEC-004", NEW), ("CK-SEC-001", OLD)]
+    """Without the authority that the chargers trust, there is no expired certificate of it; other profiles are for other benches."""
+    rows = [("CK-SEC-005", OLD), ("CK-SEC-006", NEW), ("CK-SEC-009", OLD), ("CK-SEC-011", OLD), ("CK-SEC-004", NEW), ("CK-SEC-001", OLD)]
     found = Outside(place, 2).judge(*rows)
-    assert [t.verdict.value for t in found] == ["pass", "pass", "pass", "pass", "not applicable"], [t.reasons for t in found]
+    words = ["pass", "pass", "pass", "not applicable", "pass", "not applicable"]
+    assert [t.verdict.value for t in found] == words, [t.reasons for t in found]
+    assert "authority_certificate: and authority_key: in the site file's security: block" in found[3].result.reason
     assert found[-1].result.reason == (
         "ac-01 is set up with security profile 2 on this bench, the case begins with profile 1 (--security-profile 1)"
     )
@@ -109,8 +112,13 @@ def test_chargers_outside_with_profile_2(place: Place):
 def test_chargers_outside_with_an_authority_are_shown_every_fault(place: Place):
     both = {"authority_certificate": place.given("authority.pem"), "authority_key": place.given("authority.key")}
     outside = Outside(place, 2, bench=both)
-    (found,) = outside.judge(("CK-SEC-005", NEW))
-    assert found.verdict is Verdict.PASS, found.reasons
+    found = outside.judge(("CK-SEC-011", NEW), ("CK-SEC-011", OLD))
+    assert [t.verdict for t in found] == [Verdict.PASS] * 2, [t.reasons for t in found]
+
+
+def test_chargers_outside_with_profile_3(place: Place):
+    found = Outside(place, 3).judge(("CK-SEC-007", OLD), ("CK-SEC-007", NEW))
+    assert [t.verdict for t in found] == [Verdict.PASS] * 2, [t.reasons for t in found]
 
 
 def test_a_new_password_outside_and_no_upgrade_that_nobody_allowed(place: Place):
@@ -136,6 +144,19 @@ def test_a_bench_without_security_says_so():
         bench.close()
     assert found.verdict is Verdict.NOT_APPLICABLE
     assert found.result.reason.startswith("ac-01 is set up with no security on this bench")
+
+
+def test_a_csms_outside_shows_what_it_wants():
+    with beside(Plan(listen=("127.0.0.1", 0), rate=RATE, stations=(OLD,))) as theirs:
+        host, port = theirs.address("csms")
+        setting = Setting(load_site("mixed-use"), rate=RATE, csms_url=f"ws://{host}:{port}")
+        setting = replace(setting, plan=Plan(csms_url=setting.csms_url, stations=(OLD,)))
+        bench = StandingBench(setting)
+        try:
+            found = bench.trial(setting, known_case("CK-SEC-005"), OLD)
+        finally:
+            bench.close()
+    assert found.result.reason == "the CSMS end has no security, or is not ours: what it shows and asks for can't be chosen"
 
 
 def test_a_charger_without_declared_security_is_not_asked():

@@ -125,7 +125,8 @@ def test_a_station_in_memory_is_let_in_or_told_why_not():
     rows = [(r.t, r.subject, r.kind, r.body) for r in history.records if r.kind != "hello"]
     assert rows[0] == (7.0, "ac-01", "admitted", {"secure": True, "tls": "TLSv1.3", "shown": "password", "resumed": False})
     assert [row[3]["reason"] for row in rows[1:]] == ["wrong password", "connected without TLS, security profile 2 is expected"]
-    assert sum(r.kind == "hello" for r in history.records) == 4
+    # Four came within one second.
+    assert sum(r.kind == "hello" for r in history.records) == 1
 
 
 def test_another_password_and_back():

@@ -50,6 +50,15 @@ class IgnoresHostName(Defect, _Base):
         return replace(super().presents(access), lax=frozenset({"name"}))
 
 
+class IgnoresExpiry(Defect, _Base):
+    name = "ignores-expiry"
+    seen = "takes an expired certificate, because its clock can't be trusted anyway"
+    area, point = "security", "station.presents"
+
+    def presents(self, access: Access) -> Access:
+        return replace(super().presents(access), lax=frozenset({"time"}))
+
+
 class TakesOldTls(Defect, _Base):
     name = "takes-old-tls"
     seen = "connects to a CSMS that speaks only TLS 1.1"
@@ -139,6 +148,6 @@ class TakesLowerProfile(Defect, _Base):
 
 
 SECURITY_DEFECTS: tuple[type[Defect], ...] = (
-    SendsNoPassword, DialsInTheClear, TrustsAnyCsms, IgnoresHostName, TakesOldTls, TellsNoSecurityEvent, ShowsNoCertificate,
-    IgnoresNewPassword, CutsPassword, AcceptsShortPassword, UpgradesOnPaper, UpgradesWithoutRoot, TakesLowerProfile,
+    SendsNoPassword, DialsInTheClear, TrustsAnyCsms, IgnoresHostName, IgnoresExpiry, TakesOldTls, TellsNoSecurityEvent,
+    ShowsNoCertificate,    IgnoresNewPassword, CutsPassword, AcceptsShortPassword, UpgradesOnPaper, UpgradesWithoutRoot, TakesLowerProfile,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from chargekit.judge.doorway import Doorway, Entry
 from chargekit.judge.verdict import Failed, NotApplicable, NotPassed, Unclear
 from chargekit.lab.assemble import CSMS
-from chargekit.lab.authority import FAULTS, password
+from chargekit.lab.authority import password
 from chargekit.wire import credentials
 from chargekit.wire.messages import OtherCommand, SetKey
 
@@ -24,6 +24,7 @@ SETTLE_S: Final = 30.0
 TOLD_S: Final = 180.0
 REDIAL_S: Final = 60.0
 """How long a station may keep its old connection after its credentials changed; then the link is dropped."""
+NOT_OURS: Final = "the CSMS end has no security, or is not ours: what it shows and asks for can't be chosen"
 DONE: Final = ("Accepted", "RebootRequired")
 SHORT: Final = "only-15-letters"
 WORDS: Final = {
@@ -45,12 +46,6 @@ class Entrance:
     def entries(self) -> list[Entry]:
         return self.seen.entries.get(self.name, [])
 
-    @property
-    def faults(self) -> tuple[str, ...]:
-        """The certificate faults this bench can show: two of them only with the authority that the charger trusts."""
-        security = self.bench.lab.security
-        return FAULTS if security is not None and security.authority is not None else FAULTS[:2]
-
     def _why(self) -> str:
         refusals = self.seen.refusals.get(self.name, [])
         after = self.entries[-1].seq if self.entries else 0
@@ -70,7 +65,7 @@ class Entrance:
 
     def _ours(self) -> None:
         if "csms_shows" not in self.bench.lab.rig.can:
-            raise NotApplicable("the CSMS end has no security, or is not ours: what it shows and asks for can't be chosen")
+            raise NotApplicable(NOT_OURS)
 
     # --- getting in ---------------------------------------------------------------------------------------------
 
@@ -110,6 +105,16 @@ class Entrance:
             if self.entries[-1].resumed:
                 raise Unclear(f"{self.name} took up an earlier TLS session: it did not look at {what} at all")
             raise Failed(f"{self.name} connected although the CSMS showed {what}", [self.entries[-1].seq])
+
+    async def verifies(self, fault: str) -> None:
+        """While the CSMS shows a certificate with this fault the station stays out; once it is good again, the station comes back and
+        tells the event. NotApplicable where the bench can't make such a certificate."""
+        told, came = self.told("InvalidCsmsCertificate"), len(self.entries)
+        await self.shows(certificate=fault)
+        await self.kept_out(WORDS[fault])
+        await self.shows()
+        await self.came(after=came)
+        await self.tells("InvalidCsmsCertificate", told)
 
     async def tells(self, event: str, before: int) -> None:
         """The station tells a security event (2.x's name) once more than `before` times. Failed when it does not."""

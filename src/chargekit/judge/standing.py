@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chargekit.judge.case import Case
-from chargekit.judge.entrance import unsecured
+from chargekit.judge.entrance import NOT_OURS, unsecured
 from chargekit.judge.trial import Setting, Trial, not_applicable, not_declared, record_name, reproduce, trial_on
 from chargekit.lab.assemble import CSMS, PLANT, Lab, build
 
@@ -29,7 +29,8 @@ class StandingBench:
         lab = self._lab(case.scope == "site")
         if case.security is not None:
             found = lab.entrance.profile(subject) if lab.entrance is not None else None
-            if why := unsecured(case.security, found, subject):
+            why = unsecured(case.security, found, subject) if lab.controller is not None else NOT_OURS
+            if why:
                 return not_applicable(setting, case, subject, why)
         file = f"records/{record_name(case.id, subject)}"
         try:

@@ -27,6 +27,7 @@ from chargekit.world.history import History
 
 GOOD: Final = "good"
 OTHER: Final = "no-station-has-this-one"
+HELLO_S: Final = 1.0
 _ROUNDS: Final = 20
 
 
@@ -81,6 +82,7 @@ class Entrance:
         self.context = server_context(security.pairs, security.ca, security.source) if security.pairs else None
         self._known: dict[str, tuple[str, ...]] = {}
         self._refused: dict[str, str] = {}
+        self._greeted = -HELLO_S
         if self.context is not None:
             # A session taken up again would not show the certificate again.
             self.context.options |= ssl.OP_NO_TICKET
@@ -134,8 +136,12 @@ class Entrance:
     # --- knocking -----------------------------------------------------------------------------------------------
 
     def hello(self) -> None:
-        """Note that somebody came to where TLS is spoken, before it is known who and whether they agree."""
-        self.history.add(self.now(), "controller", self.csms, "hello", {})
+        """Note that somebody came to where TLS is spoken, before it is known who and whether they agree; not more than once a second,
+        for anybody may come."""
+        now = self.now()
+        if now - self._greeted >= HELLO_S:
+            self._greeted = now
+            self.history.add(now, "controller", self.csms, "hello", {})
 
     def line(self, *args: Any, **kwargs: Any) -> ServerConnection:
         """A connection to a TLS port, made by its server before the handshake."""

@@ -31,6 +31,8 @@ SUITES: Final = (
 )  # fmt: skip
 """For TLS 1.2: the spec's four, and ECDHE-RSA, because plain TLS_RSA has no forward secrecy."""
 MOST_BYTES: Final = 1 << 20
+_NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which Python has no name."""
 _VERSION: Final = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "WRONG_SSL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW")
 _CIPHER: Final = ("HANDSHAKE_FAILURE", "NO_SHARED_CIPHER", "INSUFFICIENT_SECURITY", "WRONG_CIPHER_RETURNED", "NO_CIPHERS_AVAILABLE")
 _CLIENT: Final = (
@@ -157,6 +159,8 @@ def client_context(access: Access) -> ssl.SSLContext:
     context.check_hostname, context.verify_mode = not access.lax & {"name", "path"}, ssl.CERT_REQUIRED
     if "path" in access.lax:
         context.verify_mode = ssl.CERT_NONE
+    if "time" in access.lax:
+        context.verify_flags |= _NO_CHECK_TIME
     if "version" in access.lax:
         allow(context, ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_3)
     if access.roots:

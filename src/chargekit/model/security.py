@@ -39,7 +39,7 @@ def neutral_event(name: str) -> str:
 class Access:
     """With what a station dials. `url`: the base address, "" for the one its port knows. `roots`, `certificate`: PEM texts; `roots`
     empty: those the port knows. `key`, `password`: secrets, never shown. `lax`: what bad firmware leaves unchecked of its CSMS: the
-    `path` of its certificate, the `name` in it, the `version` of TLS; good firmware nothing."""
+    `path` of its certificate, its `time`, the `name` in it, the `version` of TLS; good firmware nothing."""
 
     profile: int = 0
     url: str = ""
