@@ -42,3 +42,12 @@ async def test_a_result_nobody_asked_for_disturbs_nothing(bench: Bench) -> None:
     odd = Oddities(await at_work(bench))
     await odd.sends("unasked result")
     await odd.goes_on()
+
+
+@case("CK-FRM-006", covers={"1.6J 4.1.3", "P4 4.1.3", "P4 4.4", "MessageTypeNotSupported"}, area="frames")
+async def test_an_unknown_message_type_disturbs_nothing(bench: Bench) -> None:
+    """A message of a type nobody knows is ignored, or answered MessageTypeNotSupported where the version wants that; nothing else
+    happens."""
+    odd = Oddities(await at_work(bench))
+    await odd.sends("unknown type")
+    await odd.goes_on()

@@ -21,6 +21,7 @@ CASES = [c.id for c in known_cases() if c.area == "frames"]
 CAUGHT = {
     "hangs-up-on-garbage": "CK-FRM-001", "ignores-garbage": "CK-FRM-001", "ignores-unknown-actions": "CK-FRM-002",
     "drops-mistyped-calls": "CK-FRM-003", "deaf-to-repeats": "CK-FRM-004", "hangs-up-on-unasked-result": "CK-FRM-005",
+    "restarts-on-unknown-type": "CK-FRM-006",
 }  # fmt: skip
 SUBJECTS = {"ac-01": "1.6", "ac-11": "2.0.1", "ac-12": "2.1"}
 
@@ -35,7 +36,7 @@ def bundle() -> SiteBundle:
 @pytest.mark.parametrize("subject", SUBJECTS)
 @pytest.mark.parametrize("defect", ["", *CAUGHT])
 def test_a_defect_fails_its_case_and_no_other(subject: str, defect: str):
-    assert len(CASES) == 5
+    assert len(CASES) == 6
     found = {c: run_trial(Setting(bundle(), defects=(defect,) if defect else ()), known_case(c), subject).verdict.value for c in CASES}
     wanted = CAUGHT.get(defect)
     if defect == "ignores-garbage" and subject == "ac-01":
@@ -58,7 +59,7 @@ def test_chargers_outside_without_hands_on_vehicles():
             found = [bench.trial(setting, known_case(c), TWO[n % 2]) for n, c in enumerate(CASES)]
         finally:
             bench.close()
-    assert [t.verdict for t in found] == [Verdict.PASS] * 5, [t.reasons for t in found]
+    assert [t.verdict for t in found] == [Verdict.PASS] * 6, [t.reasons for t in found]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -74,7 +75,7 @@ def test_the_frames_are_what_they_say(version: str):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("kind", ["unreadable", "unknown action", "mistyped", "unasked result"])
+@pytest.mark.parametrize("kind", ["unreadable", "unknown action", "mistyped", "unasked result", "unknown type"])
 def test_the_session_of_a_station_answers_what_is_wanted(version: str, kind: odd_frames.Odd):
     """The table of the judge and the session's own conduct were written apart; they agree."""
     station = Session("station", version)
@@ -90,4 +91,5 @@ def test_the_session_of_a_station_answers_what_is_wanted(version: str, kind: odd
 
 def test_what_1_6_may_leave_unanswered():
     assert [odd_frames.wanted(v, "unreadable", "a").silence for v in VERSIONS] == [True, False, False]
+    assert [odd_frames.wanted(v, "unknown type", "a").silence for v in VERSIONS] == [True, False, True]
     assert not any(odd_frames.wanted(v, kind, "a").silence for v in VERSIONS for kind in ("unknown action", "mistyped"))  # type: ignore[arg-type]

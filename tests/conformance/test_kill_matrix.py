@@ -89,6 +89,7 @@ KILLS = {
     "drops-mistyped-calls": ("CK-FRM-003", "ac-11", "did not answer a frame with a number where a list belongs"),
     "deaf-to-repeats": ("CK-FRM-004", "ac-01", "did not answer the second of two calls with one message id"),
     "hangs-up-on-unasked-result": ("CK-FRM-005", "ac-11", "lost its link after it: 1002"),
+    "restarts-on-unknown-type": ("CK-FRM-006", "ac-01", "after it"),
     "upgrades-without-root": ("CK-SEC-010", "ac-01", "answered Accepted to security profile 2 without a root certificate"),
     "takes-lower-profile": ("CK-SEC-009", "ac-11", "answered Accepted to a security profile below its own"),
 }

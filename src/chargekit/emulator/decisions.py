@@ -28,7 +28,7 @@ class Decisions:
         return text
 
     @point("station.first_look")
-    def first_look(self: Station, text: str, out: list[Effect]) -> str | None:  # type: ignore[misc]
+    def first_look(self: Station, text: str, now: float, out: list[Effect]) -> str | None:  # type: ignore[misc]
         """The first look at a frame that came; None: it is not looked at any further."""
         return text
 

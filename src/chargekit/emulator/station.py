@@ -135,7 +135,7 @@ class Station(
         out: list[Effect] = []
         match event:
             case Frame():
-                if self.online and (text := self.first_look(event.text, out)) is not None:
+                if self.online and (text := self.first_look(event.text, now, out)) is not None:
                     self._happened(self.session.receive(text, now), now, out)
             case Wake():
                 self._woken(now, out)

@@ -115,5 +115,5 @@ class Oddities:
 
 _SAID: Final[dict[Odd, str]] = {
     "unreadable": "text that is cut off", "unknown action": "an action nobody knows", "mistyped": "a number where a list belongs",
-    "unasked result": "a result it did not ask for",
+    "unasked result": "a result it did not ask for", "unknown type": "a message type nobody knows",
 }  # fmt: skip

@@ -10,8 +10,9 @@ from typing import Final, Literal
 
 import orjson
 
-Odd = Literal["unreadable", "unknown action", "mistyped", "unasked result"]
+Odd = Literal["unreadable", "unknown action", "mistyped", "unasked result", "unknown type"]
 KNOWN_TO_NOBODY: Final = "ChargekitProbe"
+TYPE_OF_NOTHING: Final = 9
 UNREADABLE_ID: Final = "-1"
 _ASKS: Final = {
     "1.6": ("GetConfiguration", {"key": ["HeartbeatInterval"]}, {"key": 7}),
@@ -49,6 +50,8 @@ def odd(version: str, kind: Odd, ident: str) -> str:
     action, _, mistyped = _ASKS["1.6" if version == "1.6" else "2.x"]
     if kind == "unreadable":
         return call(version, ident)[:-6]
+    if kind == "unknown type":
+        return _text([TYPE_OF_NOTHING, ident, {}])
     if kind == "unknown action":
         return _text([2, ident, KNOWN_TO_NOBODY, {}])
     return _text([2, ident, action, mistyped] if kind == "mistyped" else [3, ident, {}])
@@ -60,6 +63,9 @@ def wanted(version: str, kind: Odd, ident: str) -> Wanted:
     if kind == "unreadable":
         codes = _NO_MESSAGE | _MALFORMED if version == "1.6" else _NO_MESSAGE
         return Wanted(codes, mine | {UNREADABLE_ID}, silence=version == "1.6")
+    if kind == "unknown type":
+        # 2.0.1 has to say so (P4 4.4); J 4.1.3 and 2.1's P4 4.1.3 have it ignored.
+        return Wanted(frozenset({"MessageTypeNotSupported"}), mine | {UNREADABLE_ID}, silence=version != "2.0.1")
     if kind == "unasked result":
         return Wanted(frozenset(), frozenset(), silence=True)
     return Wanted(_TURNED_DOWN if kind == "unknown action" else _MALFORMED, mine)
