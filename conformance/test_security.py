@@ -200,3 +200,16 @@ async def test_a_csms_with_an_expired_certificate_or_of_another_host_gets_no_con
     charger = await in_use(bench)
     await charger.entrance.verifies("expired")
     await charger.entrance.verifies("other-host")
+
+
+@case(
+    "CK-SEC-012", requires={"security"}, security=1, area="security",
+    covers={"B_46", "B10.FR.03", "B10.FR.07", "WP A05.FR.08"},
+)  # fmt: skip
+async def test_a_security_profile_that_does_not_work_is_given_up(bench: Bench) -> None:
+    """Told to use profile 2 while the certificate of the CSMS can't be verified, a station comes back as it connected before. Only where
+    the bench allows it, for a station that does not come back has a higher profile for good."""
+    charger = await in_use(bench)
+    entry = await charger.entrance.raised_in_vain(2)
+    if entry.secure or entry.shown != "password":
+        raise Failed(f"{charger.name} connected over TLS to a CSMS it can't verify", [entry.seq])

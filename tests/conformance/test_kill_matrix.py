@@ -91,6 +91,7 @@ KILLS = {
     "hangs-up-on-unasked-result": ("CK-FRM-005", "ac-11", "lost its link after it: 1002"),
     "restarts-on-unknown-type": ("CK-FRM-006", "ac-01", "after it"),
     "upgrades-without-root": ("CK-SEC-010", "ac-01", "answered Accepted to security profile 2 without a root certificate"),
+    "never-gives-up-network": ("CK-SEC-012", "ac-11", "did not go back to the security profile that worked"),
     "takes-lower-profile": ("CK-SEC-009", "ac-11", "answered Accepted to a security profile below its own"),
 }
 """Defect: the case or check that must catch it, on which subject, and what its reason says."""

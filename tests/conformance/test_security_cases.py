@@ -20,12 +20,14 @@ from chargekit.lab.sitefile import SiteBundle, load_site
 
 CASES = [c.id for c in known_cases() if c.area == "security"]
 CAUGHT = {
-    "sends-no-password": "1 2 3 8 10", "ignores-new-password": "2", "cuts-password": "2", "accepts-short-password": "3",
-    "dials-in-the-clear": "4 5 6 8 9 11", "trusts-any-csms": "5 7 11", "ignores-host-name": "11", "ignores-expiry": "11",
+    "sends-no-password": "1 2 3 8 10 12", "ignores-new-password": "2", "cuts-password": "2", "accepts-short-password": "3",
+    "dials-in-the-clear": "4 5 6 8 9 11", "trusts-any-csms": "5 7 11 12", "ignores-host-name": "11", "ignores-expiry": "11",
     "tells-no-security-event": "5 6 11",
-    "upgrades-without-root": "10", "takes-old-tls": "6", "shows-no-certificate": "7", "upgrades-on-paper": "8", "takes-lower-profile": "9",
+    "upgrades-without-root": "10", "never-gives-up-network": "12", "takes-old-tls": "6", "shows-no-certificate": "7", "upgrades-on-paper": "8", "takes-lower-profile": "9",
 }  # fmt: skip
 """Which cases a defect fails: those it is for, and those it can't begin with."""
+UNCLEAR = {("dials-in-the-clear", "12"), ("upgrades-on-paper", "12")}
+"""Nothing is proven where a station never tried."""
 RATE = 60.0
 
 
@@ -43,15 +45,19 @@ def verdicts(subject: str, *defects: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("subject", ["ac-01", "ac-11", "ac-12"])
 def test_a_good_station_passes_in_every_version(subject: str):
-    assert len(CASES) == 11
+    assert len(CASES) == 12
     assert verdicts(subject) == dict.fromkeys(CASES, "pass")
 
 
 @pytest.mark.parametrize("defect", sorted(CAUGHT))
 @pytest.mark.parametrize("subject", ["ac-01", "ac-12"])
 def test_a_defect_fails_its_cases_and_no_other(subject: str, defect: str):
-    wanted = {f"CK-SEC-{int(n):03}" for n in CAUGHT[defect].split()}
-    assert verdicts(subject, defect) == {c: "fail" if c in wanted else "pass" for c in CASES}
+    wanted = {f"CK-SEC-{int(n):03}": "fail" for n in CAUGHT[defect].split()}
+    wanted |= {f"CK-SEC-{int(n):03}": "inconclusive" for name, n in UNCLEAR if name == defect}
+    if defect == "never-gives-up-network" and subject == "ac-01":
+        # 1.6 only recommends to fall back.
+        wanted = {"CK-SEC-012": "inconclusive"}
+    assert verdicts(subject, defect) == dict.fromkeys(CASES, "pass") | wanted
 
 
 def test_every_defect_of_security_is_looked_at():

@@ -71,6 +71,11 @@ class Securing:
         """What it uses of a security profile, and of a network, that it acknowledged (A05.FR.05)."""
         return change
 
+    @point("station.gives_up")
+    def gives_up(self: Station, attempts_left: int) -> bool:  # type: ignore[misc]
+        """Whether it leaves a network that does not answer for the next one, or for what worked before (B10.FR.03; WP A05.FR.08)."""
+        return attempts_left < 1
+
     @point("station.tells_event")
     def tells_event(self: Station, event: str) -> bool:  # type: ignore[misc]
         """Whether the CSMS hears of a security event (A04.FR.02)."""
@@ -139,8 +144,9 @@ class Securing:
         trial = self.memory.get("security/trial")
         if trial is None:
             return
-        if trial["left"] > 1:
-            self.keep("security/trial", trial | {"left": trial["left"] - 1}, out)
+        left = trial["left"] - 1
+        if not self.gives_up(left):
+            self.keep("security/trial", trial | {"left": left}, out)
         elif trial["next"]:
             self._take_slot(trial["next"][0], trial | {"next": trial["next"][1:]}, out)
         else:

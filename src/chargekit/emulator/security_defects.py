@@ -137,6 +137,16 @@ class UpgradesWithoutRoot(Defect, _Base):
         return "" if "no root certificate" in good else good
 
 
+class NeverGivesUpNetwork(Defect, _Base):
+    name = "never-gives-up-network"
+    seen = "dials a new network that does not work for ever, and is lost to the old one"
+    area, point = "security", "station.gives_up"
+
+    def gives_up(self, attempts_left: int) -> bool:
+        super().gives_up(attempts_left)
+        return False
+
+
 class TakesLowerProfile(Defect, _Base):
     name = "takes-lower-profile"
     seen = "goes down to a lower security profile when it is told to"
@@ -150,4 +160,5 @@ class TakesLowerProfile(Defect, _Base):
 SECURITY_DEFECTS: tuple[type[Defect], ...] = (
     SendsNoPassword, DialsInTheClear, TrustsAnyCsms, IgnoresHostName, IgnoresExpiry, TakesOldTls, TellsNoSecurityEvent,
     ShowsNoCertificate,    IgnoresNewPassword, CutsPassword, AcceptsShortPassword, UpgradesOnPaper, UpgradesWithoutRoot, TakesLowerProfile,
+    NeverGivesUpNetwork,
 )  # fmt: skip

@@ -186,6 +186,11 @@ class Entrance:
 
     async def raised(self, profile: int) -> Entry:
         """Raise the security profile where the bench allows it, with the CSMS's root installed before; the connection that follows."""
+        before = len(self.entries)
+        await self._raise(profile)
+        return await self.came(after=before) if credentials.needs_reboot(self.charger.spoken) else await self.renewed(before)
+
+    async def _raise(self, profile: int) -> None:
         lab, version = self.bench.lab, self.charger.spoken
         self.may_be_raised()
         root = lab.entrance.root(lab.calendar) if lab.entrance is not None else ""
@@ -193,13 +198,30 @@ class Entrance:
             raise NotApplicable("the bench has no root certificate that its CSMS's leads to (ca: in the site file's security: block)")
         if (status := await self._send(credentials.new_root(version, root))) != "Accepted":
             raise Failed(f"{self.name} answered {status} to the root certificate of its CSMS", [self.bench.seen.last_seq])
-        before = len(self.entries)
         if (status := await self.move(profile)) != "Accepted":
             raise Failed(f"{self.name} answered {status} to security profile {profile}, for which it has all it needs")
         if credentials.needs_reboot(version):
             await self.charger.ask("Reset", hard=True)
-            return await self.came(after=before)
-        return await self.renewed(before)
+
+    async def raised_in_vain(self, profile: int) -> Entry:
+        """Raise the security profile while the CSMS's certificate can't be verified; the connection that follows all the same. Failed when
+        the station does not fall back, Unclear where its version only recommends that. The CSMS is as it was afterwards."""
+        self.may_be_raised()
+        before, hellos = len(self.entries), self.seen.hellos
+        await self.shows(certificate="stranger")
+        await self._raise(profile)
+        came = await self.bench.seen.until(lambda: self.charger.seen.online and len(self.entries) > before, BACK_S)
+        await self.shows()
+        if came and self.seen.hellos == hellos:
+            raise Unclear(f"{self.name} came back without having tried security profile {profile}")
+        if came:
+            return self.entries[-1]
+        why = f"{self.name} did not go back to the security profile that worked within {BACK_S:g} s"
+        # Not to lose it: now the new profile works.
+        await self.bench.seen.until(lambda: len(self.entries) > before, BACK_S)
+        if credentials.must_fall_back(self.charger.spoken):
+            raise Failed(why, [self.bench.seen.last_seq])
+        raise Unclear(f"{why}; its version only recommends it")
 
 
 def unsecured(needed: int, found: int | None, name: str) -> str:

@@ -46,6 +46,11 @@ def new_profile(version: str, profile: int, url: str, slot: int, order: str) -> 
     return first, SetKey(PRIORITY, ",".join([str(slot), *(one for one in order.split(",") if one)]))
 
 
+def must_fall_back(version: str) -> bool:
+    """Whether a station has to leave a network that can't be reached (B10.FR.03); in 1.6 it only should (WP A05.FR.08)."""
+    return version != "1.6"
+
+
 def needs_reboot(version: str) -> bool:
     """Whether a new profile is only taken up after a reboot (A05.FR.05); 1.6 reconnects by itself (WP A05.FR.06)."""
     return version != "1.6"
