@@ -8,6 +8,7 @@ import pytest
 from tests.lab.test_lab_outside import TWO, beside, free_port
 
 from chargekit.judge.catalogue import known_case, known_cases
+from chargekit.judge.checks import About, correlation
 from chargekit.judge.standing import StandingBench
 from chargekit.judge.trial import Setting, run_trial
 from chargekit.judge.verdict import Verdict
@@ -16,6 +17,7 @@ from chargekit.lab.defects import known_defects
 from chargekit.lab.sitefile import SiteBundle, load_site
 from chargekit.wire import VERSIONS, odd_frames, schemas
 from chargekit.wire.session import Called, Garbled, Session, Strange
+from chargekit.world.history import Record
 
 CASES = [c.id for c in known_cases() if c.area == "frames"]
 CAUGHT = {
@@ -93,3 +95,20 @@ def test_what_1_6_may_leave_unanswered():
     assert [odd_frames.wanted(v, "unreadable", "a").silence for v in VERSIONS] == [True, False, False]
     assert [odd_frames.wanted(v, "unknown type", "a").silence for v in VERSIONS] == [True, False, True]
     assert not any(odd_frames.wanted(v, kind, "a").silence for v in VERSIONS for kind in ("unknown action", "mistyped"))  # type: ignore[arg-type]
+
+
+def test_an_error_may_answer_what_was_no_message_and_a_result_may_not():
+    """CK-ALW-002: the id of a garbled frame of the CSMS may come back in an error, under no other form and no other id."""
+
+    def broken(kind: str, ident: str) -> list[str]:
+        rows = [
+            Record(1, 0.0, "wire", "ac-11", "opened", {"version": "2.0.1"}),
+            Record(2, 1.0, "wire", "ac-11", "garbled", {"dir": "down", "text": '[9,"odd-1",{}]'}),
+            Record(3, 2.0, "wire", "ac-11", kind, {"dir": "up", "id": ident, "code": "MessageTypeNotSupported", "payload": {}}),
+        ]
+        return [one.reason for one in correlation(rows, About(bundle().site, bundle().site.calendar))]
+
+    assert broken("Unknown.err", "odd-1") == []
+    assert broken("Unknown.err", "-1") == []
+    assert broken("Unknown.err", "odd-2") == ["a reply came under id 'odd-2', under which nothing was asked"]
+    assert broken("Unknown.conf", "odd-1") == ["a reply came under id 'odd-1', under which nothing was asked"]
