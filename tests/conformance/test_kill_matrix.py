@@ -80,7 +80,7 @@ KILLS = {
     "ignores-expiry": ("CK-SEC-011", "ac-01", "although the CSMS showed an expired certificate"),
     "ignores-host-name": ("CK-SEC-011", "ac-11", "although the CSMS showed a certificate of another host"),
     "tells-no-security-event": ("CK-SEC-005", "ac-11", "told no security event InvalidCsmsCertificate"),
-    "takes-old-tls": ("CK-SEC-006", "ac-01", "although the CSMS showed no TLS from 1.2 on"),
+    "takes-old-tls": ("CK-SEC-006", "ac-01", "although the CSMS spoke no TLS from 1.2 on"),
     "shows-no-certificate": ("CK-SEC-007", "ac-11", "last refused: no client certificate"),
     "upgrades-on-paper": ("CK-SEC-008", "ac-01", "accepted security profile 2 and connected without TLS"),
     "hangs-up-on-garbage": ("CK-FRM-001", "ac-01", "lost its link after it: 1002"),

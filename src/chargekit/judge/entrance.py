@@ -88,8 +88,9 @@ class Entrance:
         await self.drops()
         return await self.came(after=before)
 
-    async def kept_out(self, what: str) -> None:
-        """Drop the link; the station tries to connect, and does not get in. Unclear when it never tried."""
+    async def kept_out(self, what: str, *, by_us: bool = False) -> None:
+        """Drop the link; the station tries to connect, and does not get in while the CSMS does `what`. Unclear when it never tried. `by_us`: the CSMS refuses it, so
+        it is known who tried; where the station turns away, anybody may have begun the handshake that was seen."""
         before, hellos, refusals = len(self.entries), self.seen.hellos, len(self.seen.refusals.get(self.name, []))
         await self.drops()
 
@@ -97,21 +98,22 @@ class Entrance:
             return len(self.entries) > before
 
         def tried() -> bool:
-            return came() or self.seen.hellos > hellos or len(self.seen.refusals.get(self.name, [])) > refusals
+            greeted = self.seen.hellos > hellos and not by_us
+            return came() or greeted or len(self.seen.refusals.get(self.name, [])) > refusals
 
         if not await self.bench.seen.until(tried, BACK_S):
-            raise Unclear(f"{self.name} did not try to connect within {BACK_S:g} s while the CSMS showed {what}")
+            raise Unclear(f"{self.name} did not try to connect within {BACK_S:g} s while the CSMS {what}")
         if await self.bench.seen.until(came, SETTLE_S):
             if self.entries[-1].resumed:
-                raise Unclear(f"{self.name} took up an earlier TLS session: it did not look at {what} at all")
-            raise Failed(f"{self.name} connected although the CSMS showed {what}", [self.entries[-1].seq])
+                raise Unclear(f"{self.name} took up an earlier TLS session, and looked at nothing anew while the CSMS {what}")
+            raise Failed(f"{self.name} connected although the CSMS {what}", [self.entries[-1].seq])
 
     async def verifies(self, fault: str) -> None:
         """While the CSMS shows a certificate with this fault the station stays out; once it is good again, the station comes back and
         tells the event. NotApplicable where the bench can't make such a certificate."""
         told, came = self.told("InvalidCsmsCertificate"), len(self.entries)
         await self.shows(certificate=fault)
-        await self.kept_out(WORDS[fault])
+        await self.kept_out(f"showed {WORDS[fault]}")
         await self.shows()
         await self.came(after=came)
         await self.tells("InvalidCsmsCertificate", told)

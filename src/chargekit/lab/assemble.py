@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import re
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -262,9 +263,9 @@ class Lab:
         if server is None:
             return f"{scheme}://{HOST}"
         host, path = server.lines[station].dialled
-        name = host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
+        name = re.match(r"\[[0-9A-Fa-f:.]+\]|[^:\[\]/@\s]+", host)
         port = (server.secure_address if secure and server.secure_address else server.address)[1]
-        return f"{scheme}://{name}:{port}{path.removesuffix('/').rpartition('/')[0]}"
+        return f"{scheme}://{name[0] if name else ''}:{port}{path.partition('?')[0].removesuffix('/').rpartition('/')[0]}"
 
     async def stand(self, seconds: float | None = None) -> None:
         """Stay up for so many site seconds, or until interrupted."""
