@@ -382,6 +382,9 @@ class Controller:
             return
         if hand.verb == "authorise":
             self.statuses[str(args["token"])] = str(args.get("status", "Accepted"))
+        elif hand.verb == "send_raw":
+            if self.peers[str(args["station"])].session is not None:
+                out.append(Send(str(args["station"]), str(args["text"])))
         elif hand.verb == "command":
             peer = self.peers[str(args["station"])]
             ask = str(args["ask"])

@@ -27,6 +27,11 @@ class Decisions:
         """The last look at a frame before it leaves."""
         return text
 
+    @point("station.first_look")
+    def first_look(self: Station, text: str, now: float, out: list[Effect]) -> str | None:  # type: ignore[misc]
+        """The first look at a frame that came; None: it is not looked at any further."""
+        return text
+
     @point("station.boot_fact")
     def boot_fact(self: Station, reason: str) -> Booted | None:  # type: ignore[misc]
         """How it presents itself; None: it says nothing and behaves as if accepted."""

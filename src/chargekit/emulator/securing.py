@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chargekit.emulator import certificates
 from chargekit.emulator.certificates import Certificate, time_fault
 from chargekit.emulator.services import Payload, heard, job
+from chargekit.model.points import point
 from chargekit.model.security import Access, event_name, password_fault, spoken_password, upgrade_fault
 from chargekit.wire.fields import iso
 from chargekit.wire.messages import Reply, SetKey
@@ -42,6 +43,43 @@ _ACCEPTED, _REJECTED = Reply("Accepted"), Reply("Rejected")
 
 class Securing:
     """Mixed into Station."""
+
+    # --- decisions ----------------------------------------------------------------------------------------------
+
+    @point("station.presents")
+    def presents(self: Station, access: Access) -> Access:  # type: ignore[misc]
+        """With what it dials where it has a security profile: all that the profile asks for (A00.FR.204, 307, 402)."""
+        return access
+
+    @point("station.new_password_fault")
+    def new_password_fault(self: Station, value: str) -> str:  # type: ignore[misc]
+        """Why it does not take a new password; "" if it does (A00.FR.205)."""
+        return password_fault(value, self.spec.ocpp)
+
+    @point("station.kept_password")
+    def kept_password(self: Station, value: str) -> str:  # type: ignore[misc]
+        """What it keeps of a password it acknowledged (A01.FR.02)."""
+        return value
+
+    @point("station.goes_down")
+    def goes_down(self: Station, wanted: int) -> bool:  # type: ignore[misc]
+        """Whether it goes to a lower security profile when it is told to: no (A05.FR.02, B09.FR.04)."""
+        return False
+
+    @point("station.network_taken")
+    def network_taken(self: Station, change: dict[str, Any]) -> dict[str, Any]:  # type: ignore[misc]
+        """What it uses of a security profile, and of a network, that it acknowledged (A05.FR.05)."""
+        return change
+
+    @point("station.gives_up")
+    def gives_up(self: Station, attempts_left: int) -> bool:  # type: ignore[misc]
+        """Whether it leaves a network that does not answer for the next one, or for what worked before (B10.FR.03; WP A05.FR.08)."""
+        return attempts_left < 1
+
+    @point("station.tells_event")
+    def tells_event(self: Station, event: str) -> bool:  # type: ignore[misc]
+        """Whether the CSMS hears of a security event (A04.FR.02)."""
+        return True
 
     # --- what it holds ------------------------------------------------------------------------------------------
 
@@ -81,7 +119,8 @@ class Securing:
         return Access(profile, held["url"], password, tuple(pems), own.get("certificate", ""), own.get("key", ""))
 
     def dial_out(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
-        out.append(Dial(CSMS, self.access()))
+        access = self.access()
+        out.append(Dial(CSMS, self.presents(access) if access is not None else None))
 
     def came_through(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """The link is up: what was on trial stays, what was kept to go back to goes (A05.FR.06, M05.FR.13)."""
@@ -105,8 +144,9 @@ class Securing:
         trial = self.memory.get("security/trial")
         if trial is None:
             return
-        if trial["left"] > 1:
-            self.keep("security/trial", trial | {"left": trial["left"] - 1}, out)
+        left = trial["left"] - 1
+        if not self.gives_up(left):
+            self.keep("security/trial", trial | {"left": left}, out)
         elif trial["next"]:
             self._take_slot(trial["next"][0], trial | {"next": trial["next"][1:]}, out)
         else:
@@ -134,7 +174,7 @@ class Securing:
         change = {"profile": data.get("securityProfile", held["profile"]), "url": data.get("ocppCsmsUrl", ""), "active": slot}
         if data.get("basicAuthPassword"):
             change["password"] = data["basicAuthPassword"]
-        self.keep("security", held | change, out)
+        self.keep("security", held | self.network_taken(change), out)
         self.keep("security/trial", trial | {"left": held["attempts"]}, out)
 
     def resume(self: Station, now: float) -> None:  # type: ignore[misc]
@@ -212,10 +252,10 @@ class Securing:
 
     def _set_password(self: Station, value: str, now: float, out: list[Effect]) -> Reply:  # type: ignore[misc]
         """A01: kept, told nowhere, and used from the next connection on, which comes at once."""
-        if password_fault(value, self.spec.ocpp):
+        if self.new_password_fault(value):
             return _REJECTED
         held = self.security()
-        self.keep("security", held | {"password": value}, out)
+        self.keep("security", held | {"password": self.kept_password(value)}, out)
         self.security_event("ReconfigurationOfSecurityParameters", "password changed", now, out)
         if held["profile"] in (1, 2):
             self.redial(now)
@@ -225,10 +265,11 @@ class Securing:
         """WP A05: only upwards, only with everything it needs, back again if it does not work."""
         held = self.security()
         wanted = int(value) if value.isascii() and value.isdigit() and len(value) == 1 else -1
-        if wanted <= held["profile"] or self.upgrade_fault(wanted, now):
+        if wanted == held["profile"] or self.upgrade_fault(wanted, now):
             return _REJECTED
         self.on_trial(out)
-        self.keep("security", held | {"profile": wanted, "slots": {"1": {"securityProfile": wanted, "ocppCsmsUrl": held["url"]}}}, out)
+        taken = {"profile": wanted, "slots": {"1": {"securityProfile": wanted, "ocppCsmsUrl": held["url"]}}}
+        self.keep("security", held | self.network_taken(taken), out)
         self.security_event("ReconfigurationOfSecurityParameters", f"security profile {wanted}", now, out)
         self.redial(now)
         return _ACCEPTED
@@ -247,12 +288,14 @@ class Securing:
         self.security_event("ReconfigurationOfSecurityParameters", f"network configuration priority {','.join(order)}", now, out)
         return _ACCEPTED
 
+    @point("station.upgrade_fault")
     def upgrade_fault(self: Station, wanted: int, now: float, password: str = "") -> str:  # type: ignore[misc]
         """Why it can't use a profile; "" if it can."""
         held, at = self.security(), self.calendar.utc(self.own(now))
         own = self.own_certificate()
+        down = wanted < held["profile"] and self.goes_down(wanted)
         return upgrade_fault(
-            held["profile"], wanted,
+            wanted if down else held["profile"], wanted,
             password=not password_fault(password or held["password"], self.spec.ocpp),
             root=any(not time_fault(root, at) for root in self.roots()),
             certificate=own is not None and not time_fault(own, at),
@@ -267,6 +310,8 @@ class Securing:
         row = {"type": name, "timestamp": stamp, "techInfo": info[:255]}
         self.keep("security/log", [*self.memory.get("security/log", []), row][-MOST_LOGGED:], out)
         waiting = self.memory.get("security/events", [])
+        if not self.tells_event(event):
+            return
         if len(waiting) >= MOST_EVENTS or any(e["type"] == name and e["techInfo"] == row["techInfo"] for e in waiting):
             return
         self.keep("security/events", [*waiting, row], out)

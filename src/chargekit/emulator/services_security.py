@@ -303,7 +303,7 @@ def set_network_profile(station: Station, payload: Payload, now: float, out: lis
     data = payload["connectionData"] | {"securityProfile": int(payload["connectionData"]["securityProfile"])}
     held = station.security()
     why = "" if slot in SLOTS else "InvalidConfSlot"
-    if data["securityProfile"] < held["profile"]:
+    if data["securityProfile"] < held["profile"] and not station.goes_down(data["securityProfile"]):
         why = why or "NoSecurityDowngrade"
     why = why or _network_fault(data, station.spec.ocpp)
     if why:

@@ -136,8 +136,8 @@ class Station(
         out: list[Effect] = []
         match event:
             case Frame():
-                if self.online:
-                    self._happened(self.session.receive(event.text, now), now, out)
+                if self.online and (text := self.first_look(event.text, now, out)) is not None:
+                    self._happened(self.session.receive(text, now), now, out)
             case Wake():
                 self._woken(now, out)
             case Supply():

@@ -11,6 +11,7 @@ from chargekit.lab.assemble import CSMS, PLANT, Lab
 from chargekit.model.site import ChargingStation, MeterPoint, StationModel
 
 if TYPE_CHECKING:
+    from chargekit.judge.entrance import Entrance
     from chargekit.judge.premises import SiteUnder
 
 PILOT_TOLERANCE_A = 0.3
@@ -158,6 +159,18 @@ class Charger:
         return self.bench.seen.stations[self.name]
 
     @property
+    def spoken(self) -> str:
+        """The OCPP version it spoke last, before it ever did the one declared."""
+        return self.seen.version or self.spec.ocpp
+
+    @property
+    def entrance(self) -> Entrance:
+        """How it gets in: the words of security cases."""
+        from chargekit.judge.entrance import Entrance
+
+        return Entrance(self)
+
+    @property
     def transaction(self) -> TxSeen | None:
         return self.seen.running(self.evse)
 
@@ -263,7 +276,8 @@ class Bench:
         self.seen = Witnessed(lab)
         self.measured: list[Measured] = []
         self.evidence: list[int] = []
-        self.count = 0
+        # On a bench that stands, replies to earlier cases were witnessed, too.
+        self.count = len(self.seen.replies) and len(lab.history.records)
 
     @property
     def now(self) -> float:

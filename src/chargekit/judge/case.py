@@ -15,7 +15,8 @@ Work = Callable[[Bench], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case as listed: its id, what a subject must be able to do, what it covers. `limit_s`: bench time after which it is an error."""
+    """A case as listed: its id, what a subject must be able to do, what it covers. `limit_s`: bench time after which it is an error.
+    `security`: the security profile the station is set up with before it begins; None for any."""
 
     id: str
     title: str
@@ -26,11 +27,12 @@ class Case:
     covers: frozenset[str]
     work: Work
     limit_s: float
+    security: int | None = None
 
 
 def case(
     id: str, *, requires: Set[str] = frozenset(), covers: Set[str] = frozenset(), scope: Scope = "charger", area: str = "",
-    limit_s: float = 7200.0,
+    limit_s: float = 7200.0, security: int | None = None,
 ) -> Callable[[Work], Callable[..., None]]:  # fmt: skip
     """Make a coroutine function `async def test_…(bench)` a case.
 
@@ -43,7 +45,7 @@ def case(
             raise ValueError(f"case {id}: async def expected, found {work!r}")
         title = work.__name__.removeprefix("test_").replace("_", " ")
         expectation = inspect.getdoc(work) or ""
-        info = Case(id, title, expectation, scope, area, frozenset(requires), frozenset(covers), work, limit_s)
+        info = Case(id, title, expectation, scope, area, frozenset(requires), frozenset(covers), work, limit_s, security)
 
         def test(bench: Any) -> None:
             bench.judge(info)

@@ -86,8 +86,13 @@ def schema(records: Sequence[Record], about: About) -> Iterable[Broken]:
 def correlation(records: Sequence[Record], about: About) -> Iterable[Broken]:
     """Every reply answers an open call under its own id, once, and one call is in flight per direction."""
     open_calls: dict[tuple[str, str], dict[str, tuple[str, int]]] = {}
+    odd: dict[str, list[str]] = {}
     for r in records:
         if r.witness != "wire":
+            continue
+        if r.kind == "garbled" and r.body.get("dir") == "down":
+            # What is no message of its version may have an id all the same, and an error is an answer to it.
+            odd.setdefault(r.subject, []).append(str(r.body.get("text")))
             continue
         if r.kind in ("opened", "closed"):
             open_calls.pop((r.subject, "up"), None)
@@ -103,7 +108,8 @@ def correlation(records: Sequence[Record], about: About) -> Iterable[Broken]:
             mine[ident] = (action, r.seq)
         elif form in ("conf", "err") and way == "up":
             theirs = open_calls.setdefault((r.subject, "down"), {})
-            if ident not in theirs and ident != "-1":
+            known = ident in theirs or ident == "-1" or (form == "err" and any(f'"{ident}"' in text for text in odd.get(r.subject, ())))
+            if not known:
                 yield Broken(r.subject, f"a reply came under id {ident[:40]!r}, under which nothing was asked", (r.seq,))
             theirs.pop(ident, None)
         elif form in ("conf", "err"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chargekit.judge.case import Case
-from chargekit.judge.trial import Setting, Trial, not_declared, record_name, reproduce, trial_on
-from chargekit.lab.assemble import PLANT, Lab, build
+from chargekit.judge.entrance import NOT_OURS, unsecured
+from chargekit.judge.trial import Setting, Trial, not_applicable, not_declared, record_name, reproduce, trial_on
+from chargekit.lab.assemble import CSMS, PLANT, Lab, build
 
 CONNECT_S = 600.0
 REST_S = 20.0
@@ -26,6 +27,11 @@ class StandingBench:
         if missing is not None:
             return missing
         lab = self._lab(case.scope == "site")
+        if case.security is not None:
+            found = lab.entrance.profile(subject) if lab.entrance is not None else None
+            why = unsecured(case.security, found, subject) if lab.controller is not None else NOT_OURS
+            if why:
+                return not_applicable(setting, case, subject, why)
         file = f"records/{record_name(case.id, subject)}"
         try:
             return trial_on(lab, setting, case, subject, file=file, again=reproduce(setting, case.id, subject))
@@ -48,6 +54,11 @@ class StandingBench:
         """Leave every station as it was found."""
         import asyncio
 
+        if lab.entrance is not None:
+            if lab.entrance.context is not None:
+                await lab.rig.do(CSMS, "csms_shows", {})
+            for name in lab.stations:
+                await lab.rig.do(CSMS, "csms_expects", {"station": name, "password": "any"})
         for name in lab.stations:
             for evse in (e.id for e in lab.site.station(name).model.evses):
                 for to, verb, args in (

@@ -99,6 +99,7 @@ def plan_of(setting: Setting, case: Case, subject: str) -> Plan:
         operate=whole,
         defects=tuple(defect(name) for name in setting.defects),
         stations=None if whole else (subject,),
+        secured=case.security,
     )
 
 
@@ -128,7 +129,11 @@ def not_declared(setting: Setting, case: Case, subject: str) -> Trial | None:
     missing = sorted(case.requires - setting.bundle.site.station(subject).model.capabilities)
     if not missing:
         return None
-    reason = f"the device profile of {subject} does not declare {', '.join(missing)}"
+    return not_applicable(setting, case, subject, f"the device profile of {subject} does not declare {', '.join(missing)}")
+
+
+def not_applicable(setting: Setting, case: Case, subject: str, reason: str) -> Trial:
+    """A trial that was not held, and why."""
     return Trial(_result(case, subject, Verdict.NOT_APPLICABLE, reason, (), (), "", reproduce(setting, case.id, subject)), ())
 
 

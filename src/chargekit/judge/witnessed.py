@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from chargekit.judge.doorway import Doorway
 from chargekit.lab.assemble import Lab
 from chargekit.model.calendar import Calendar
 from chargekit.model.metering import MeterSample
@@ -92,6 +93,7 @@ class Witnessed:
         self.meters: dict[str, Reading] = {}
         self.silent: dict[str, None] = {}
         self.replies: dict[str, dict[str, Any]] = {}
+        self.doorway = Doorway()
         self.last_seq = 0
         self._asked: dict[tuple[str, str, str], Fact | None] = {}
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[bool]]] = []
@@ -109,6 +111,7 @@ class Witnessed:
         if record.witness == "truth":
             return
         self.last_seq = record.seq
+        self.doorway.take(record)
         if record.witness == "meter":
             self._meter(record)
         elif record.witness == "wire":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import re
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,10 +16,12 @@ from chargekit.controller.operator import Operator
 from chargekit.emulator.building import Surroundings
 from chargekit.emulator.plant import Plant
 from chargekit.emulator.station import Station
+from chargekit.lab.authority import HOST, own_security
+from chargekit.lab.entrance import Entrance
 from chargekit.lab.instruments import Instruments
 from chargekit.lab.links import MemoryLink, MemoryMeter
 from chargekit.lab.loop import PacedLoop, SocketLoop, make_loop
-from chargekit.lab.rig import BENCH_HANDS, CSMS_HANDS, LEVERS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS, JointRig, LocalRig
+from chargekit.lab.rig import BENCH_HANDS, CSMS_HANDS, ENTRANCE_HANDS, LEVERS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS, JointRig, LocalRig
 from chargekit.lab.site_security import Settings, SiteSecurity, resolve
 from chargekit.lab.sitefile import SiteBundle
 from chargekit.lab.tap import WireTap
@@ -43,8 +46,9 @@ class Plan:
     `csms_url`: the stations dial an outside controller. `listen`: (host, port) where outside stations connect; then nothing is
     emulated. `meters_at`: where outside meters are read. `serve_meters`, `serve_rig`: where others read ours, and lend a hand here;
     `rigs_at`: where others lend us theirs. `security` goes over what the site file says; `listen_tls`: where stations connect over TLS
-    when some connect without. Links in memory know no security. With anybody outside, or with security over sockets, the clock
-    starts at the present, not at the site's epoch.
+    when some connect without. Links in memory know no security but `secured`: all stations set up with this profile and credentials of
+    the lab's own making, instead of any others, with real TLS on every kind of link. With anybody outside, or with security over
+    sockets, the clock starts at the present, not at the site's epoch.
     """
 
     seed: str = "1"
@@ -71,6 +75,7 @@ class Plan:
     mean_c: float | None = None
     security: Settings | None = None
     listen_tls: tuple[str, int] | None = None
+    secured: int | None = None
 
     @property
     def outside(self) -> bool:
@@ -90,7 +95,7 @@ class Lab:
             raise ValueError("a lab plays the stations or the controller to somebody outside, not both")
         self.bundle, self.plan = bundle, plan
         self.site: Site = bundle.site
-        if plan.outside or (plan.sockets and (plan.security or bundle.security) is not None):
+        if plan.outside or (plan.sockets and (plan.secured is not None or (plan.security or bundle.security) is not None)):
             # Certificates are valid by the real date.
             start = datetime.now(UTC).replace(microsecond=0)
             self.site = replace(bundle.site, calendar=replace(bundle.site.calendar, epoch=start))
@@ -102,6 +107,7 @@ class Lab:
         self.lines: dict[str, Any] = {}
         self.plant: Plant | None = None
         self.controller: Controller | None = None
+        self.entrance: Entrance | None = None
         self.shells: list[Any] = []
         self.listening: dict[str, Any] = {}
         self._started: list[Any] = []
@@ -120,12 +126,14 @@ class Lab:
             self._memory()
         if self.meters:
             self.world.add(BENCH, Instruments(self.meters, plan.meter_every_s))
-        self.rig = JointRig(LocalRig(self.world, self.links, self._hands()), [])
+        self.rig = JointRig(LocalRig(self.world, self.links, self._hands(), self.entrance), [])
         if plan.sockets:
             self._rigs()
 
     def _security(self) -> SiteSecurity | None:
-        """The credentials of this lab, read; None without sockets, or without a word of security."""
+        """The credentials of this lab, read or made; None without a word of security, or without sockets for what was read."""
+        if self.plan.secured is not None:
+            return own_security(self.plan.secured, [self.site.station(name) for name in self.stations], self.plan.seed)
         given = self.plan.security.over(self.bundle.security) if self.plan.security is not None else self.bundle.security
         if given is None or not self.plan.sockets:
             return None
@@ -145,6 +153,8 @@ class Lab:
             can |= LINK_HANDS
         if self.controller is not None:
             can |= CSMS_HANDS | (LEVERS if self.plan.operate else frozenset())
+        if self.entrance is not None:
+            can |= ENTRANCE_HANDS
         return can
 
     # --- machines -----------------------------------------------------------------------------------------------
@@ -189,7 +199,8 @@ class Lab:
             )
         self.controller = controller
         if self.security is not None:
-            controller.doors = self.security.doors(self.site.station(name) for name in self.stations)
+            doors = controller.doors = self.security.doors(self.site.station(name) for name in self.stations)
+            self.entrance = Entrance(self.security, doors, self.history, lambda: self.world.now, CSMS)
             if self.security.authority is not None:
                 controller.certify = certifier(*self.security.authority, self.calendar)
         self.world.add(CSMS, controller)
@@ -199,7 +210,9 @@ class Lab:
     def _memory(self) -> None:
         for name in self.stations:
             tap = WireTap(self.history, name)
-            self.links[name] = MemoryLink(self.world, name, CSMS, self.site.station(name).ocpp, self.rng(f"{name}/link"), tap)
+            link = MemoryLink(self.world, name, CSMS, self.site.station(name).ocpp, self.rng(f"{name}/link"), tap)
+            link.entrance = self.entrance
+            self.links[name] = link
         assert self.plant is not None
         for meter in self.meters:
             source = self.plant.meter_source(meter)
@@ -242,6 +255,17 @@ class Lab:
         """Where `csms`, `meters` or `rig` listens, once started. KeyError if it does not."""
         host, port = self.listening[what].address
         return host, port
+
+    def url(self, station: str, *, secure: bool) -> str:
+        """Where a station finds our CSMS, without its own name: by the host and path it last used. "" before it ever came."""
+        scheme = "wss" if secure else "ws"
+        server = self.listening.get("csms")
+        if server is None:
+            return f"{scheme}://{HOST}"
+        host, path = server.lines[station].dialled
+        name = re.match(r"\[[0-9A-Fa-f:.]+\]|[^:\[\]/@\s]+", host)
+        port = (server.secure_address if secure and server.secure_address else server.address)[1]
+        return f"{scheme}://{name[0] if name else ''}:{port}{path.partition('?')[0].removesuffix('/').rpartition('/')[0]}"
 
     async def stand(self, seconds: float | None = None) -> None:
         """Stay up for so many site seconds, or until interrupted."""

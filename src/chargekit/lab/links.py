@@ -7,8 +7,9 @@ from functools import partial
 from typing import Protocol, runtime_checkable
 
 from chargekit.lab.tap import Direction, WireTap
+from chargekit.model.security import Access
 from chargekit.world.driver import World
-from chargekit.world.events import Closed, Dial, Frame, Hangup, MeterSource, Opened, Poll, Send, Words
+from chargekit.world.events import Closed, Dial, Fault, Frame, Hangup, MeterSource, Opened, Poll, Send, Words
 
 LATENCY_S = (0.005, 0.05)
 _SPREAD_S = LATENCY_S[1] - LATENCY_S[0]
@@ -17,6 +18,12 @@ DETECT_S = 5.0
 DIAL_TIMEOUT_S = 3.0
 METER_LATENCY_S = 0.02
 METER_TIMEOUT_S = 1.0
+
+
+class Knocked(Protocol):
+    """A CSMS end with security (`lab.entrance`): None lets a station in, else what it hears."""
+
+    def knock(self, station: str, access: Access) -> tuple[str, Fault] | None: ...
 
 
 class MemoryLink:
@@ -30,6 +37,7 @@ class MemoryLink:
         self.world, self.station, self.csms, self.version, self.rng, self.tap = world, station, csms, version, rng, tap
         self.up = True
         self.half_open = False
+        self.entrance: Knocked | None = None
         self.delay_s = self.loss = 0.0
         self.life = 0
         self._dialled = 0
@@ -50,21 +58,25 @@ class MemoryLink:
 
     # --- carrying -----------------------------------------------------------------------------------------------
 
-    def dial(self, now: float) -> None:
+    def dial(self, now: float, access: Access | None = None) -> None:
         if not self.up:
             self.world.post(self.station, Closed(self.csms, 1006, "no route"), now + DIAL_TIMEOUT_S)
             return
         self.life += 1
         life = self._dialled = self.life
-        self.world.call(now + self._latency() * 3, lambda: self._open(life))
+        self.world.call(now + self._latency() * 3, lambda: self._open(life, access or Access()))
 
-    def _open(self, life: int) -> None:
+    def _open(self, life: int, access: Access) -> None:
         if life != self._dialled or self.station not in self.world.machines:
             return
         self._dialled = 0
         now = self.world.now
         if not self.up or life != self.life:
             self.world.post(self.station, Closed(self.csms, 1006, "no route"), now)
+            return
+        refusal = self.entrance.knock(self.station, access) if self.entrance is not None else None
+        if refusal is not None:
+            self.world.post(self.station, Closed(self.csms, 1006, *refusal), now)
             return
         if self.csms_open:
             self._csms_closes(1006, "replaced")
@@ -143,7 +155,7 @@ class _End:
             case Send():
                 self.link.send(self.way, effect.text, now)
             case Dial():
-                self.link.dial(now)
+                self.link.dial(now, effect.access)
             case Hangup():
                 self.link.hangup(self.way, effect.code, effect.reason, now)
             case _:

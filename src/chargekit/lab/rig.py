@@ -14,7 +14,8 @@ STATION_HANDS = frozenset({"present", "press_stop", "ev_certificate"})
 BENCH_HANDS = frozenset({"power_off", "power_on"})
 LINK_HANDS = frozenset({"link_cut", "link_mended"})
 LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class"})
-CSMS_HANDS = frozenset({"command", "authorise"})
+CSMS_HANDS = frozenset({"command", "authorise", "send_raw"})
+ENTRANCE_HANDS = frozenset({"csms_shows", "csms_expects"})
 
 
 class Link(Protocol):
@@ -22,6 +23,12 @@ class Link(Protocol):
 
     def cut(self) -> None: ...
     def mend(self) -> None: ...
+
+
+class Door(Protocol):
+    """What a rig can do to the CSMS end that stations connect to (`lab.entrance`). LookupError for what it can't."""
+
+    def act(self, verb: str, args: Mapping[str, Any]) -> None: ...
 
 
 class Rig(Protocol):
@@ -36,8 +43,8 @@ class Rig(Protocol):
 class LocalRig:
     """Hands on the machines of this process's World. Every hand is recorded, by witness `rig`, before it acts."""
 
-    def __init__(self, world: World, links: Mapping[str, Link], can: frozenset[str]) -> None:
-        self.world, self.links, self.can = world, links, can
+    def __init__(self, world: World, links: Mapping[str, Link], can: frozenset[str], door: Door | None = None) -> None:
+        self.world, self.links, self.can, self.door = world, links, can, door
 
     async def do(self, to: str, verb: str, args: Mapping[str, Any]) -> None:
         self.act(to, verb, args)
@@ -56,6 +63,8 @@ class LocalRig:
                 self.links[to].cut()
             case "link_mended":
                 self.links[to].mend()
+            case "csms_shows" | "csms_expects" if self.door is not None:
+                self.door.act(verb, args)
             case _:
                 self.world.post(to, Hand(verb, args))
 

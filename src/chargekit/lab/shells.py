@@ -16,7 +16,6 @@ from chargekit.lab.remote_rig import RigClient, RigServer
 from chargekit.lab.site_security import fits
 from chargekit.lab.sockets import CsmsServer, StationLink
 from chargekit.lab.tap import WireTap
-from chargekit.lab.tls import server_context
 from chargekit.model.located import BadInput
 from chargekit.model.site import MeterPoint
 from chargekit.world.events import MeterSource
@@ -68,7 +67,7 @@ def _controller_end(lab: Lab, loop: SocketLoop) -> CsmsServer:
     taps = {name: WireTap(lab.history, name) for name in lab.stations}
     held, plain, secure, context = lab.security, lab.plan.listen or LOOPBACK, lab.plan.listen_tls, None
     if held is not None and held.pairs:
-        context = server_context(held.pairs, held.ca, held.source)
+        context = lab.entrance.context if lab.entrance is not None else None
         only = min(held.profiles, default=2) >= 2
         fits(held, None, lab.plan.listen is not None, secure is not None)
         secure = secure or (plain if only else LOOPBACK)
@@ -77,9 +76,11 @@ def _controller_end(lab: Lab, loop: SocketLoop) -> CsmsServer:
             loop, lab.world, CSMS, stations, taps, clear, compression=lab.plan.compression,
             doors=lab.controller.doors if lab.controller else None, tls=context, listen_tls=secure,
         )  # fmt: skip
+        server.entrance = lab.entrance
     else:
         doors = lab.controller.doors if lab.controller else None
         server = CsmsServer(loop, lab.world, CSMS, stations, taps, plain, compression=lab.plan.compression, doors=doors)
+        server.entrance = lab.entrance
     lab.shells.append(server)
     lab.listening["csms"] = server
     if lab.plant is None:

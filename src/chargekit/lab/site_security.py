@@ -56,6 +56,7 @@ class Settings:
     organisation: Given | None = None
     serial: Given | None = None
     additional_root_check: bool | None = None
+    may_raise: bool | None = None
     stations: Mapping[str, Settings] = field(default_factory=dict)
     source: Source | None = None
 
@@ -92,7 +93,9 @@ class StationSecurity:
 
 @dataclass(frozen=True, slots=True)
 class SiteSecurity:
-    """All credentials a lab needs, read: `pairs` and `authority` are (certificate, key) of the CSMS and of its certificate authority."""
+    """All credentials a lab needs, read: `pairs` and `authority` are (certificate, key) of the CSMS and of its certificate authority.
+    `may_raise`: cases may raise a station's security profile, which can't be undone over OCPP. `roots_from`: stations below this profile
+    have no root certificate of the CSMS yet."""
 
     stations: Mapping[str, StationSecurity]
     ca: str = field(default="", repr=False)
@@ -101,6 +104,8 @@ class SiteSecurity:
     organisation: str = ""
     root_check: bool = False
     source: Source | None = None
+    may_raise: bool = False
+    roots_from: int = 0
 
     @property
     def profiles(self) -> frozenset[int]:
@@ -125,7 +130,7 @@ class SiteSecurity:
         if self.organisation:
             held["organisation"] = self.organisation
         saved: dict[str, Any] = {"m/security": held}
-        if self.ca:
+        if self.ca and one.profile >= self.roots_from:
             saved["m/security/roots"] = [{"type": CSMS_ROOT, "pem": found.pem} for found in read(self.ca)]
         if one.certificate:
             saved["m/security/identity"] = {"certificate": one.certificate, "key": one.key}
@@ -137,7 +142,7 @@ class SiteSecurity:
 
 def parse_security(node: Located, stations: Iterable[str], base: Path) -> Settings:
     """The `security:` block of a site file. BadInput with file and line for anything that can't be."""
-    node.only("profile", *PATHS, *TEXTS, "additional_root_check", "stations")
+    node.only("profile", *PATHS, *TEXTS, "additional_root_check", "may_raise", "stations")
     names = list(stations)
     each: dict[str, Settings] = {}
     for name, one in (node.get("stations") or Located({}, node.source)).table().items():
@@ -157,8 +162,9 @@ def _settings(node: Located, base: Path) -> Settings:
         rows = one.items() if isinstance(one.value, list) and name in ("certificate", "key") else [one]
         given = tuple(Given(row.as_text(), row.source, base) for row in rows)
         found[name] = given if name in ("certificate", "key") else given[0]
-    if node.has("additional_root_check"):
-        found["additional_root_check"] = node.flag("additional_root_check")
+    for name in ("additional_root_check", "may_raise"):
+        if node.has(name):
+            found[name] = node.flag(name)
     return Settings(**found)
 
 
@@ -239,7 +245,8 @@ def resolve(settings: Settings, stations: Iterable[ChargingStation], *, csms: bo
             raise BadInput(settings.authority_certificate.source, "authority_certificate needs authority_key")
         authority = _pair(settings.authority_certificate, settings.authority_key, "authority_certificate", "")
     organisation = settings.organisation.text if settings.organisation else ""
-    return SiteSecurity(each, ca, pairs, authority, organisation, bool(settings.additional_root_check), settings.source)
+    check, may_raise = bool(settings.additional_root_check), bool(settings.may_raise)
+    return SiteSecurity(each, ca, pairs, authority, organisation, check, settings.source, may_raise)
 
 
 def _station(one: Settings, spec: ChargingStation, *, fleet: bool) -> StationSecurity:

@@ -22,6 +22,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from chargekit.controller.admission import Caller, Doors
+from chargekit.lab.entrance import Entrance
 from chargekit.lab.links import DIAL_TIMEOUT_S
 from chargekit.lab.loop import SocketLoop
 from chargekit.lab.tap import WireTap
@@ -143,6 +144,7 @@ class CsmsServer:
         self.compression = compression
         self.doors, self.tls, self.listen_tls = doors or Doors(), tls, listen_tls
         self.secure_address = listen_tls
+        self.entrance: Entrance | None = None
         self._refused: dict[str, str] = {}
         self.lines = {s.id: CsmsLine(self, s, taps[s.id]) for s in stations}
         self.address = listen or listen_tls or ("", 0)
@@ -163,6 +165,7 @@ class CsmsServer:
             patient |= {"ssl_handshake_timeout": OPEN_S * self.loop.rate, "ssl_shutdown_timeout": CLOSE_S * self.loop.rate}
         server = await serve(
             self._serve, *at, ssl=tls,
+            create_connection=self.entrance.line if tls is not None and self.entrance is not None else None,  # type: ignore[arg-type]
             process_request=self._admit, subprotocols=[Subprotocol(n) for n in VERSIONS], select_subprotocol=self._agree,
             compression="deflate" if self.compression else None, server_header=None, **patient,
         )  # fmt: skip
@@ -191,10 +194,15 @@ class CsmsServer:
         """Let the station in, or refuse it by its security profile; a refusal is noted once until it is let in."""
         given = request.headers.get_all("Authorization")
         peer = ws.transport.get_extra_info("peercert")
-        secure = ws.transport.get_extra_info("ssl_object") is not None
-        found = self.doors.admit(Caller(name, secure, given[0] if len(given) == 1 else None, subject_of(peer)))
+        shaken = ws.transport.get_extra_info("ssl_object")
+        caller = Caller(name, shaken is not None, given[0] if len(given) == 1 else None, subject_of(peer))
+        found = self.doors.admit(caller)
         if found.admitted:
             self._refused.pop(name, None)
+            self.lines[name].dialled = request.headers.get("Host", ""), request.path
+            if self.entrance is not None:
+                tls = (shaken.version() or "", bool(shaken.session_reused)) if shaken is not None else ("", False)
+                self.entrance.admitted(caller, *tls)
             return None
         if self._refused.get(name) != found.reason:
             self._refused[name] = found.reason
@@ -234,6 +242,8 @@ class CsmsLine:
     def __init__(self, server: CsmsServer, station: ChargingStation, tap: WireTap) -> None:
         self.server, self.station, self.tap = server, station, tap
         self.up = True
+        self.dialled = ("", "")
+        """Host and path it last asked for."""
         self.wire: Wire | None = None
         server.world.connect(server.csms, station.id, _Port(self))
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import ssl
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,8 @@ SUITES: Final = (
 )  # fmt: skip
 """For TLS 1.2: the spec's four, and ECDHE-RSA, because plain TLS_RSA has no forward secrecy."""
 MOST_BYTES: Final = 1 << 20
+_NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which Python has no name."""
 _VERSION: Final = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "WRONG_SSL_VERSION", "NO_PROTOCOLS_AVAILABLE", "VERSION_TOO_LOW")
 _CIPHER: Final = ("HANDSHAKE_FAILURE", "NO_SHARED_CIPHER", "INSUFFICIENT_SECURITY", "WRONG_CIPHER_RETURNED", "NO_CIPHERS_AVAILABLE")
 _CLIENT: Final = (
@@ -125,6 +128,17 @@ def _common(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
+def allow(context: ssl.SSLContext, least: ssl.TLSVersion, most: ssl.TLSVersion) -> None:
+    """Only these TLS versions; those before 1.2 need old signatures and cipher suites, too."""
+    old = least < ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ALL:@SECLEVEL=0" if old else ":".join(SUITES))
+    # The bounds are never crossed on the way from one pair to the other.
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.MAXIMUM_SUPPORTED
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = least, most
+
+
 def server_context(pairs: Sequence[tuple[str, str]], client_roots: str = "", source: Source | None = None) -> ssl.SSLContext:
     """A CSMS's side. `pairs`: (certificate chain, key) as PEM, one of RSA and one of ECDSA if both are wanted (A00.FR.318).
 
@@ -142,7 +156,13 @@ def server_context(pairs: Sequence[tuple[str, str]], client_roots: str = "", sou
 def client_context(access: Access) -> ssl.SSLContext:
     """A station's side. Without roots it trusts what this machine trusts. BadInput for texts that are none."""
     context = _common(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    context.check_hostname, context.verify_mode = True, ssl.CERT_REQUIRED
+    context.check_hostname, context.verify_mode = not access.lax & {"name", "path"}, ssl.CERT_REQUIRED
+    if "path" in access.lax:
+        context.verify_mode = ssl.CERT_NONE
+    if "time" in access.lax:
+        context.verify_flags |= _NO_CHECK_TIME
+    if "version" in access.lax:
+        allow(context, ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_3)
     if access.roots:
         _trust(context, "\n".join(access.roots), None)
     else:

@@ -30,10 +30,16 @@ def event_name(event: str, version: str) -> str:
     return _NAMES_16.get(event, event) if version == "1.6" else event
 
 
+def neutral_event(name: str) -> str:
+    """A security event as 2.x's appendix writes it, from either spelling."""
+    return next((new for new, old in _NAMES_16.items() if old == name), name)
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """With what a station dials. `url`: the base address, "" for the one its port knows. `roots`, `certificate`: PEM texts; `roots`
-    empty: those the port knows. `key`, `password`: secrets, never shown."""
+    empty: those the port knows. `key`, `password`: secrets, never shown. `lax`: what bad firmware leaves unchecked of its CSMS: the
+    `path` of its certificate, its `time`, the `name` in it, the `version` of TLS; good firmware nothing."""
 
     profile: int = 0
     url: str = ""
@@ -41,6 +47,7 @@ class Access:
     roots: tuple[str, ...] = field(default=(), repr=False)
     certificate: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
+    lax: frozenset[str] = frozenset()
 
     @property
     def secure(self) -> bool:
