@@ -55,7 +55,8 @@ class Delivering:
             del self.queue.entries[ahead]
             self.queue.entries.appendleft(entry)
         number, ref, fact, more = self.queue.entries[0]
-        tx: str | None = self.txids.get(ref, "0") if self.generation.assigned else ref
+        # The number of a transaction whose start was never answered (1.6 errata 4.0, 3.18).
+        tx: str | None = self.txids.get(ref, "-1") if self.generation.assigned else ref
         if self.generation.assigned and isinstance(fact, TransactionStarted):
             tx = None
         self.sending = True

@@ -59,6 +59,10 @@ class Linking:
         for number, saved in list(self.left.items()):
             self._resume(number, saved, now, out)
         self.left.clear()
+        for ref in [ref for ref in self.txids if not self.queue.about(ref)]:
+            # Its last message was delivered, and the power went before that was noted.
+            del self.txids[ref]
+            out.append(Save(f"id/{ref}", None))
         for number in self.outlets:
             out.append(Load(number, False, 0.0))
         self.plan_aligned(now)
@@ -189,6 +193,7 @@ class Linking:
     def _restart(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         self._flush(out)
         self.session.lost(now)
+        self.in_flight.clear()
         self.online = self.accepted = self.sending = self.closing = False
         self.registration, self.boot_at = "", 0.0
         self.forget_reset()

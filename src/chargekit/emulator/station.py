@@ -108,6 +108,7 @@ class Station(
         self.clock_set = "offset" in saved
         self.closing = False
         self.soon: list[Callable[[float, list[Effect]], None]] = []
+        self.in_flight: dict[str, None] = {}
         self.dialled = 0
         self.reason = str(saved.get("reason", "PowerUp"))
         self.timers = {"power": start_s}
