@@ -103,7 +103,7 @@ TABLE: Final[tuple[Variable, ...]] = (
     _const("EVSE", "Available", "boolean", "true", where="evse"),
     _live("EVSE", "Enabled", "boolean", "operative", where="evse", watched=False),
     _live("EVSE", "Problem", "boolean", "problem", where="evse"),
-    _const("EVSE", "AllowReset", "boolean", "false", where="evse"),
+    _const("EVSE", "AllowReset", "boolean", "true", where="evse"),
     _live("EVSE", "Power", "decimal", "power", unit="W", low=0.0, more=("MaxSet",), where="evse"),
     _live("EVSE", "ACCurrent", "decimal", "current", unit="A", low=0.0, more=("MaxSet",), where="evse"),
     _live("EVSE", "SupplyPhases", "integer", "phases", where="evse", watched=False),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from chargekit.model.points import point
 from chargekit.wire.messages import Alive, BootAnswer
@@ -46,6 +47,11 @@ class Linking:
     def answers_rejected(self: Station) -> bool:  # type: ignore[misc]
         """Whether it obeys a CSMS that rejected it: no (B03.FR.08; 1.6 section 4.2)."""
         return self.registration != "Rejected"
+
+    @point("station.clock_at_start")
+    def clock_at_start(self: Station, saved: Mapping[str, Any], factory_s: float) -> tuple[float, bool]:  # type: ignore[misc]
+        """How far its clock is ahead of UTC after power-up, s, and whether it was ever set: it runs on in the dark."""
+        return float(saved.get("offset", factory_s)), "offset" in saved
 
     @point("station.corrects_times")
     def corrects_times(self: Station) -> bool:  # type: ignore[misc]

@@ -159,7 +159,8 @@ class Reserving:
 
     def tell_owed(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """The first that waits; each is kept until it is heard."""
-        if "owed" in self.memory and "owed" not in self.in_flight and self.ask("ReservationStatusUpdate", self.memory["owed"][0], now, "owed"):
+        owed = self.memory.get("owed")
+        if owed and "owed" not in self.in_flight and self.ask("ReservationStatusUpdate", owed[0], now, "owed"):
             self.in_flight["owed"] = None
 
 

@@ -78,7 +78,7 @@ class Station(
         self.spec, self.taps, self.calendar, self.rng = spec, taps, calendar, rng
         self.reached: dict[str, None] = {}
         self.keeps_clock = keeps_clock
-        self.offset = float(saved.get("offset", clock_offset_s))
+        self.offset, self.clock_set = self.clock_at_start(saved, clock_offset_s)
         self.boots = int(saved.get("boots", 0)) + 1
         self.generation = GENERATIONS[spec.ocpp]
         self.codec = codec(spec.ocpp)
@@ -87,7 +87,7 @@ class Station(
         self.memory: dict[str, Any] = remembered(saved)
         self.tokens = TokenBook(saved.get("cache", {}), self.memory.get("list", {}))
         self.reservations = self.reservations_at_start()
-        self.queue = MessageQueue(saved)
+        self.queue = self.queue_at_start(saved)
         self.txids: dict[str, str] = {k[3:]: v for k, v in saved.items() if k.startswith("id/")}
         self.store = ProfileStore(
             [e.id for e in spec.model.evses], spec.model.voltage_v, spec.model.rate_units,
@@ -105,7 +105,6 @@ class Station(
         self.registration = ""
         self.boot_at = 0.0
         self.offline_since = start_s
-        self.clock_set = "offset" in saved
         self.closing = False
         self.soon: list[Callable[[float, list[Effect]], None]] = []
         self.in_flight: dict[str, None] = {}

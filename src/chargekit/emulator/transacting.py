@@ -40,6 +40,11 @@ class Transacting:
         """Whether pulling the cable at the vehicle ends the authorisation (1.6 section 4.10; E09.FR.01)."""
         return bool(self.keys["StopTransactionOnEVSideDisconnect"] == "true")
 
+    @point("station.end_wh")
+    def end_wh(self: Station, tx: Transaction, shown_wh: float, reason: str) -> float:  # type: ignore[misc]
+        """The register told at the end of a transaction: what its meter shows, which counts on through power cuts."""
+        return shown_wh
+
     @point("station.next_seq")
     def next_seq(self: Station, tx: Transaction) -> int:  # type: ignore[misc]
         """The number of a transaction's next message: without gaps (E01.FR.07)."""
@@ -229,7 +234,7 @@ class Transacting:
             return
         number = outlet.evse.id
         self._withdraw(outlet, now, out)
-        wh = self.reported(outlet, self.taps[number].read(now)).energy_wh
+        wh = self.end_wh(tx, self.reported(outlet, self.taps[number].read(now)).energy_wh, reason)
         self._keep_values(outlet, "Transaction.End", now)
         outlet.tx, outlet.ended = None, outlet.pilot.connected
         fact = TransactionEnded(number, tx.id or "", self.own(now), wh, reason, token or None, seq=self.next_seq(tx))

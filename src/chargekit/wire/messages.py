@@ -202,10 +202,12 @@ class RemoteStop:
 @dataclass(frozen=True, slots=True)
 class Reset:
     """`hard`: 1.6 Hard / 2.x Immediate; otherwise Soft / OnIdle. `resume`: transactions are to go on afterwards (2.1
-    ImmediateAndResume, B13); the other versions have no word for it."""
+    ImmediateAndResume, B13); the other versions have no word for it. `evse`: that one alone (2.x); written only, a station reads
+    it as OtherCommand."""
 
     hard: bool
     resume: bool = False
+    evse: int = 0
 
 
 @dataclass(frozen=True, slots=True)

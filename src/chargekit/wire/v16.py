@@ -303,6 +303,8 @@ def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
         case Reset():
             if command.resume:
                 raise ValueError("1.6 has no reset after which transactions go on")
+            if command.evse:
+                raise ValueError("1.6 has no reset of one EVSE")
             return "Reset", {"type": "Hard" if command.hard else "Soft"}
         case Trigger():
             return "TriggerMessage", no_nones(requestedMessage=command.message, connectorId=command.evse)
