@@ -74,7 +74,9 @@ async def test_a_soft_reset_in_a_transaction_is_orderly(bench: Bench) -> None:
     await charger.expect(lambda: transaction.over, 120, "the end of the transaction")
     boot = charger.seen.last_boot
     if reply["status"] == "Scheduled" and (boot is None or boot.reason != "ScheduledReset"):
-        raise Failed(f"{charger.name} gave {boot.reason if boot else 'nothing'} as the reason of a scheduled restart", [bench.seen.last_seq])
+        raise Failed(
+            f"{charger.name} gave {boot.reason if boot else 'nothing'} as the reason of a scheduled restart", [bench.seen.last_seq]
+        )
     if reply["status"] == "Accepted" and any(one.fact.seq for one in facts(charger, OF_A_TRANSACTION, 0)):  # type: ignore[attr-defined]
         # Who numbers its messages knows the answer Scheduled.
         raise Failed(f"{charger.name} accepted at {bench.seen.clock(asked)} what it should have scheduled", [bench.seen.last_seq])
@@ -244,7 +246,12 @@ async def test_one_refused_message_does_not_block_the_others(bench: Bench) -> No
 # --- what happens offline ---------------------------------------------------------------------------------------
 
 
-@case("CK-TX-012", requires={"local_start", "meter_values"}, covers={"TC_036_CS", "E_40", "E04.FR.02", "E12.FR.02", "1.6 3.7"}, area="transaction")
+@case(
+    "CK-TX-012",
+    requires={"local_start", "meter_values"},
+    covers={"TC_036_CS", "E_40", "E04.FR.02", "E12.FR.02", "1.6 3.7"},
+    area="transaction",
+)
 async def test_readings_taken_offline_are_complete_in_order_and_dated(bench: Bench) -> None:
     """A transaction that goes on over a lost link has its readings told afterwards: every interval, in order, with their own times;
     where messages are numbered, without gaps and marked as offline."""
@@ -277,7 +284,9 @@ async def test_readings_taken_offline_are_complete_in_order_and_dated(bench: Ben
             raise Failed(f"{charger.name} did not say that readings were of a time offline", unsaid)
 
 
-@case("CK-TX-013", requires={"local_start", "power_cut"}, covers={"TC_032_1_CS", "TC_032_2_CS", "E06.FR.08", "1.6 4.10"}, area="transaction")
+@case(
+    "CK-TX-013", requires={"local_start", "power_cut"}, covers={"TC_032_1_CS", "TC_032_2_CS", "E06.FR.08", "1.6 4.10"}, area="transaction"
+)
 async def test_a_power_cut_is_told_with_reason_and_energy(bench: Bench) -> None:
     """A transaction that a power cut ended is told as PowerLoss, with the energy the independent meter counted until then; or it goes
     on."""
@@ -292,7 +301,9 @@ async def test_a_power_cut_is_told_with_reason_and_energy(bench: Bench) -> None:
     after = charger.meter.last()
     await back(charger, charger.profile.power_up_s + 120)
     readings = transaction.readings
-    await charger.expect(lambda: transaction.over or transaction.readings > readings, 180, "the end of the transaction, or its next reading")
+    await charger.expect(
+        lambda: transaction.over or transaction.readings > readings, 180, "the end of the transaction, or its next reading"
+    )
     if not transaction.over:
         return
     if transaction.reason != "PowerLoss":
@@ -300,7 +311,9 @@ async def test_a_power_cut_is_told_with_reason_and_energy(bench: Bench) -> None:
     metered = after.energy_wh - before.energy_wh - charger.profile.standby_w * (after.t - before.t) / 3600
     told = (transaction.ended_wh or 0.0) - transaction.began_wh
     lost = 0.35 if charger.dc else 0.0
-    figure = Measured("energy told less energy metered", told - metered, "Wh", at_most=0.02 * metered + 5, at_least=-(0.02 + lost) * metered - 5)
+    figure = Measured(
+        "energy told less energy metered", told - metered, "Wh", at_most=0.02 * metered + 5, at_least=-(0.02 + lost) * metered - 5
+    )
     bench.measure(figure, [transaction.began_seq, transaction.ended_seq, before.seq, after.seq])
 
 

@@ -122,6 +122,9 @@ class Delivering:
             out.append(Save(f"id/{ref}", None))
         if invalid and outlet is not None:
             self.invalidated(outlet, now, out)
+        elif running and outlet is not None:
+            self.take_limits(outlet, payload, now, out)
+            self.look_at_limits(outlet, now, out)
         self._next_message(now, out)
 
 

@@ -77,6 +77,7 @@ def _const(component: str, name: str, data: DataType, value: str, **more: Any) -
 
 _STATES: Final = "Available,Occupied,Reserved,Unavailable,Faulted"
 _TX_POINTS: Final = "Authorized,EVConnected,PowerPathClosed,EnergyTransfer"
+_TX_LIMITS: Final = "maxCost,maxEnergy,maxTime,maxSoC"
 _DER_MODES: Final = (
     "EnterService,FreqDroop,FreqWatt,FixedPFAbsorb,FixedPFInject,FixedVar,Gradients,HFMustTrip,HFMayTrip,HVMustTrip,HVMomCess,HVMayTrip,"
     "LimitMaxDischarge,LFMustTrip,LVMustTrip,LVMomCess,LVMayTrip,PowerMonitoringMustTrip,VoltVar,VoltWatt,WattPF,WattVar"
@@ -153,6 +154,7 @@ TABLE: Final[tuple[Variable, ...]] = (
     _set("TxCtrlr", "TxBeforeAcceptedEnabled", "boolean", "TxBeforeAcceptedEnabled", default="true"),
     _set("TxCtrlr", "TxStartPoint", "MemberList", "TxStartPoint", default="PowerPathClosed", values=_TX_POINTS),
     _set("TxCtrlr", "TxStopPoint", "MemberList", "TxStopPoint", default="PowerPathClosed", values=_TX_POINTS),
+    _const("TxCtrlr", "SupportedLimits", "MemberList", _TX_LIMITS, values=_TX_LIMITS, since="2.1"),
     _set("AuthCtrlr", "MasterPassGroupId", "string", "MasterPassGroupId", default="", high=36),
     _set("AlignedDataCtrlr", "SendDuringIdle", "boolean", "AlignedDataSendDuringIdle", default="false"),
     _const("SampledDataCtrlr", "Available", "boolean", "true"),

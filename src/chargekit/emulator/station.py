@@ -15,11 +15,11 @@ from chargekit.emulator.availability import Availability
 from chargekit.emulator.decisions import Decisions
 from chargekit.emulator.delivering import Delivering
 from chargekit.emulator.generation import GENERATIONS, KEYS
+from chargekit.emulator.limiting import Limiting
 from chargekit.emulator.linking import BOOT_RETRY_S, CSMS, Linking
 from chargekit.emulator.offering import Offering
 from chargekit.emulator.orders import Orders
 from chargekit.emulator.outlet import Outlet
-from chargekit.emulator.queue import MessageQueue
 from chargekit.emulator.reserving import Reserving
 from chargekit.emulator.securing import Securing
 from chargekit.emulator.services import JOBS, offered, remembered
@@ -49,7 +49,7 @@ class Tap(Protocol):
 
 class Station(
     Orders, Serving, Securing, Linking, Authorising, Transacting, Delivering, Reserving, Availability, Triggering, Offering, Telling,
-    Waking, Decisions,
+    Limiting, Waking, Decisions,
 ):  # fmt: skip
     """A charging station. `saved` is its non-volatile memory; `clock_offset_s` how far its clock is ahead of UTC until the
     CSMS sets it (never, with `keeps_clock`)."""
@@ -253,7 +253,7 @@ class Station(
 
 _OF_OUTLET = {
     "aim": "_apply", "limit": "refresh", "pulse": "_pulse", "pulsed": "_pulsed", "token": "_no_cable", "cap": "_capped",
-    "evse": "_evse_back",
+    "evse": "_evse_back", "most": "look_at_limits",
 }  # fmt: skip
 """Timers of an outlet, written `aim/1`: what is done when they are due."""
 

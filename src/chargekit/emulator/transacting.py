@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chargekit.emulator.outlet import Outlet, Transaction
-from chargekit.emulator.queue import More
+from chargekit.emulator.queue import More, overlaid
 from chargekit.model.pilot import ControlPilot
 from chargekit.model.points import point
 from chargekit.wire.messages import ChargingStateChanged, Status, TransactionEnded, TransactionStarted
@@ -145,8 +145,9 @@ class Transacting:
             "triggerReason": trigger,
             "transactionInfo": {k: v for k, v in info.items() if v is not None},
             "evse": {"connectorId": self.connector_of(outlet) if outlet.pilot.connected else None},
-            **(more or {}),
         }
+        if more:
+            body = overlaid(body, more)
         if tx.reservation is not None:
             body["reservationId"] = tx.reservation
         tx.reservation, tx.remote_start_id = None, None
@@ -249,6 +250,7 @@ class Transacting:
             self.enqueue(tx.ref, fact, now, out, more)
         out.append(Save(f"tx/{number}", None))
         self.timers.pop(f"cap/{number}", None)
+        self.timers.pop(f"most/{number}", None)
         self.timers.pop(f"token/{number}", None)
         self.store.end_transaction(number)
         if self.spec.model.supply_a is not None:
