@@ -88,15 +88,14 @@ def settings(talk: Talk, said: Answers) -> None:
         ask("monitor", "SetVariableMonitoring", {"setMonitoringData": [variable("ChargingStation", "Problem", **monitor)]})
         ask("password", "SetVariables", {"setVariableData": [
             variable("SecurityCtrlr", "BasicAuthPassword", attributeValue=PASSWORD[talk.version])]})  # fmt: skip
-        ask("profile", "SetNetworkProfile", {"configurationSlot": 2, "connectionData": {
-            "ocppVersion": "OCPP20" if talk.version == "2.0.1" else "OCPP21", "ocppTransport": "JSON", "ocppCsmsUrl": "ws://csms/ocpp", "messageTimeout": 30, "securityProfile": 1,
-            "ocppInterface": "Wired0"}})  # fmt: skip
+        network = {
+            "ocppVersion": "OCPP20" if talk.version == "2.0.1" else "OCPP21", "ocppTransport": "JSON", "ocppCsmsUrl": "ws://csms/ocpp",
+            "messageTimeout": 30, "securityProfile": 1, "ocppInterface": "Wired0",
+        }  # fmt: skip
+        ask("profile", "SetNetworkProfile", {"configurationSlot": 2, "connectionData": network})
         ask("log", "GetLog", {"requestId": 5, "logType": "SecurityLog", "log": {"remoteLocation": "https://host/"}})
-        ask(
-            "firmware",
-            "UpdateFirmware",
-            {"requestId": 6, "firmware": {"location": "ftp://host/fw-1.2.3.bin", "retrieveDateTime": iso(talk, 0)}},
-        )
+        firmware = {"location": "ftp://host/fw-1.2.3.bin", "retrieveDateTime": iso(talk, 0)}
+        ask("firmware", "UpdateFirmware", {"requestId": 6, "firmware": firmware})
     talk.run(150)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
 
-from chargekit.emulator.configuration import KEYS_OF_16, MEASURANDS, Rule
+from chargekit.emulator.configuration import KEYS_OF_16, READINGS, REGISTER, Rule
 from chargekit.model.site import ChargingStation, StationModel
 
 Attribute = Literal["Actual", "Target", "MinSet", "MaxSet"]
@@ -160,16 +160,16 @@ TABLE: Final[tuple[Variable, ...]] = (
     _const("SampledDataCtrlr", "Available", "boolean", "true"),
     _const("SampledDataCtrlr", "Enabled", "boolean", "true"),
     _set("SampledDataCtrlr", "TxUpdatedInterval", "integer", "MeterValueSampleInterval", unit="s", low=0, high=86_400),
-    _set("SampledDataCtrlr", "TxUpdatedMeasurands", "MemberList", "MeterValuesSampledData", values=MEASURANDS, whole=True),
-    _const("SampledDataCtrlr", "TxStartedMeasurands", "MemberList", "Energy.Active.Import.Register", values=MEASURANDS),
-    _const("SampledDataCtrlr", "TxEndedMeasurands", "MemberList", "Energy.Active.Import.Register", values=MEASURANDS),
+    _set("SampledDataCtrlr", "TxUpdatedMeasurands", "MemberList", "MeterValuesSampledData", values=READINGS),
+    _set("SampledDataCtrlr", "TxStartedMeasurands", "MemberList", default=REGISTER, values=READINGS),
+    _set("SampledDataCtrlr", "TxEndedMeasurands", "MemberList", default=REGISTER, values=READINGS),
     _const("SampledDataCtrlr", "TxEndedInterval", "integer", "0", unit="s"),
     _const("AlignedDataCtrlr", "Available", "boolean", "true"),
     _const("AlignedDataCtrlr", "Enabled", "boolean", "true"),
     _set("AlignedDataCtrlr", "Interval", "integer", "ClockAlignedDataInterval", unit="s", low=0, high=86_400),
-    _set("AlignedDataCtrlr", "Measurands", "MemberList", "MeterValuesAlignedData", values=MEASURANDS, whole=True),
+    _set("AlignedDataCtrlr", "Measurands", "MemberList", "MeterValuesAlignedData", values=READINGS),
     _const("AlignedDataCtrlr", "TxEndedInterval", "integer", "0", unit="s"),
-    _const("AlignedDataCtrlr", "TxEndedMeasurands", "MemberList", "", values=MEASURANDS),
+    _const("AlignedDataCtrlr", "TxEndedMeasurands", "MemberList", "", values=READINGS),
     # Smart charging and reservation
     _const("SmartChargingCtrlr", "Available", "boolean", "true"),
     _const("SmartChargingCtrlr", "Enabled", "boolean", "true"),

@@ -170,6 +170,8 @@ class Linking:
             for outlet in self.outlets.values():
                 if outlet.tx is not None:
                     outlet.tx.started += shift
+                    for row in outlet.tx.kept:
+                        row["timestamp"] = self.calendar.iso(self.calendar.parse(row["timestamp"]) + shift)
                     out.append(Save(f"tx/{outlet.evse.id}", outlet.tx.to_json()))
         self.plan_aligned(now)
         self.plan_expiry(now)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from chargekit.emulator.authorising import Authorising
 from chargekit.emulator.availability import Availability
+from chargekit.emulator.configuration import factory
 from chargekit.emulator.decisions import Decisions
 from chargekit.emulator.delivering import Delivering
 from chargekit.emulator.generation import GENERATIONS, KEYS
@@ -83,7 +84,9 @@ class Station(
         self.generation = GENERATIONS[spec.ocpp]
         self.codec = codec(spec.ocpp)
         self.session = Session("station", spec.ocpp, prefix=f"{self.boots:x}-", supported=self.codec.COMMANDS | offered(spec.ocpp))
-        self.keys = {**KEYS, **saved.get("keys", {})}
+        self.dc = any(e.dc for e in spec.model.evses)
+        self.factory = factory(KEYS, dc=self.dc)
+        self.keys = {**self.factory, **saved.get("keys", {})}
         self.memory: dict[str, Any] = remembered(saved)
         self.tokens = TokenBook(saved.get("cache", {}), self.memory.get("list", {}))
         self.reservations = self.reservations_at_start()

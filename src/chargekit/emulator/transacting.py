@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from chargekit.emulator.configuration import REGISTER
 from chargekit.emulator.outlet import Outlet, Transaction
 from chargekit.emulator.queue import More, overlaid
 from chargekit.model.pilot import ControlPilot
@@ -14,6 +16,7 @@ from chargekit.world.events import Effect, Save, Supply
 if TYPE_CHECKING:
     from chargekit.emulator.station import Station
 
+Edge = TypeVar("Edge", TransactionStarted, TransactionEnded)
 _ENDS_AUTHORISED = frozenset({"Authorized", "PowerPathClosed", "EnergyTransfer"})
 _ENDS_UNPLUGGED = frozenset({"EVConnected", "PowerPathClosed", "EnergyTransfer"})
 
@@ -108,6 +111,7 @@ class Transacting:
             number, tx.token, tx.ref, tx.started, tx.begin_wh, tx=tx.id, remote_start_id=tx.remote_start_id, seq=self.next_seq(tx)
         )
         more: More = {} if tx.reservation is None else {"reservationId": tx.reservation}
+        fact = self._with_values(outlet, fact, "SampledDataCtrlr.TxStartedMeasurands", now, more)
         if self.generation.charging_state:
             more |= {
                 "triggerReason": trigger if tx.remote_start_id is None else "RemoteStart",
@@ -120,6 +124,18 @@ class Transacting:
         outlet.charging_shown = outlet.status()
         self.enqueue(tx.ref, fact, now, out, more)
         out.append(Save(f"tx/{number}", tx.to_json()))
+
+    def _with_values(self: Station, outlet: Outlet, fact: Edge, key: str, now: float, more: More) -> Edge:  # type: ignore[misc]
+        """A transaction's first or last message with the measurands that are set for it (E01.FR.09, E06.FR.11). Where the register is
+        all, the message has it already."""
+        if not self.generation.charging_state or self.measurands(key) == {REGISTER}:
+            return fact
+        sample = self.chosen(outlet, key, now)
+        if sample is None:
+            more["meterValue"] = None
+            return fact
+        energy_wh = fact.register_wh if sample.energy_wh == sample.energy_wh else sample.energy_wh
+        return replace(fact, sample=replace(sample, t=fact.at, energy_wh=energy_wh))
 
     def _with_profile(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """The profile that came with a remote start belongs to this transaction (F01.FR.10, F02.FR.18)."""
@@ -242,6 +258,7 @@ class Transacting:
         more: More = {}
         if self.generation.charging_state:
             more = {"transactionInfo": {"chargingState": outlet.charging_state}}
+            fact = self._with_values(outlet, fact, "SampledDataCtrlr.TxEndedMeasurands", now, more)
             if trigger:
                 more["triggerReason"] = trigger
         elif tx.kept:

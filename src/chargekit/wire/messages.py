@@ -65,6 +65,8 @@ class AuthorizeAsked:
 
 @dataclass(frozen=True, slots=True)
 class TransactionStarted:
+    """`sample`: all that is told of the meter, where that is more than its register (2.x; written only)."""
+
     evse: int
     token: str
     ref: str
@@ -75,6 +77,7 @@ class TransactionStarted:
     offline: bool = False
     remote_start_id: int | None = None
     seq: int = 0
+    sample: MeterSample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class ChargingStateChanged:
 
 @dataclass(frozen=True, slots=True)
 class TransactionEnded:
+    """`sample`: as of TransactionStarted."""
+
     evse: int
     tx: str
     at: float
@@ -111,6 +116,7 @@ class TransactionEnded:
     token: str | None = None
     offline: bool = False
     seq: int = 0
+    sample: MeterSample | None = None
 
 
 @dataclass(frozen=True, slots=True)
