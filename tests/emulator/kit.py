@@ -157,6 +157,8 @@ class Talk:
                 self.open = self.reachable
                 self.world.post("s", Opened("csms", self.version) if self.open else Closed("csms"), now + 0.1)
             case Hangup():
+                if self.open:
+                    self.world.post("s", Closed("csms", effect.code, effect.reason), now)
                 self.open = False
             case Send() if self.open:
                 self._heard(orjson.loads(effect.text), now)

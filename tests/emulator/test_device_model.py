@@ -244,7 +244,7 @@ def test_keys_are_found_in_any_case_and_unknown_ones_are_told():
         ("LocalPreAuthorize", "True", "Accepted"),
         ("LocalPreAuthorize", "1", "Rejected"),
         ("MeterValuesSampledData", "Voltage,Voltage", "Rejected"),
-        ("StopTxnSampledData", "Voltage", "Rejected"),
+        ("StopTxnSampledData", "SoC", "Rejected"),
         ("StopTransactionOnEVSideDisconnect", "false", "Accepted"),
         ("CpoName", "x" * 65, "Rejected"),
         ("AuthorizationKey", "0123456789abcdef", "Accepted"),

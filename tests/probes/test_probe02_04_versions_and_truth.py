@@ -14,6 +14,8 @@ from chargekit.lab.recorder import read_records
 from chargekit.lab.sitefile import load_site
 from chargekit.wire import VERSIONS
 
+NOT_IN_16 = frozenset({"CK-BOOT-010", "CK-BOOT-011", "CK-RST-012"})
+"""Cases of what 1.6 has no words for: OfflineThreshold, and the reset of one EVSE."""
 CHARGER = [c.id for c in known_cases() if c.scope == "charger"]
 
 
@@ -59,8 +61,8 @@ def test_every_version_reaches_the_same_verdict(case, tmp_path):
     names = [f"{kind}-{version}" for version in VERSIONS]
     assert [bundle.site.station(n).ocpp for n in names] == list(VERSIONS)
     old, *newer = (run_trial(Setting(bundle), known_case(case), name) for name in names)
-    assert [(new.verdict, new.reasons) for new in newer] == [(old.verdict, old.reasons)] * 2
-    assert old.verdict is Verdict.PASS
+    assert [(new.verdict, new.reasons) for new in newer] == [(Verdict.PASS, [])] * 2
+    assert old.result.verdict is (Verdict.NOT_APPLICABLE if case in NOT_IN_16 else Verdict.PASS), old.reasons
 
 
 @pytest.mark.parametrize(

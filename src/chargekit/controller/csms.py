@@ -85,6 +85,8 @@ class Controller:
         self.certify: Certify | None = None
         self.statuses: dict[str, str] = {}
         self.held: list[tuple[float, str, str, AuthorizeAsked]] = []
+        self.refusals: dict[tuple[str, str], int] = {}
+        """How many more messages of a kind of `wire.messages` a station's are answered with an error."""
         self._deadlines: deque[tuple[float, str]] = deque()
         self._next_tx = 1
 
@@ -211,6 +213,11 @@ class Controller:
         except Unreadable as why:
             self.finding(peer, f"{called.action}: {why.code}", why.text, out)
             peer.session.refuse(called.id, why.code, why.text[:200])
+            return
+        ordered = (peer.spec.id, type(fact).__name__)
+        if self.refusals.get(ordered, 0) > 0:
+            self.refusals[ordered] -= 1
+            peer.session.refuse(called.id, "InternalError", "refused by order of the bench")
             return
         if isinstance(fact, AuthorizeAsked):
             status = self._token_status(peer, fact.token, now)
@@ -385,11 +392,19 @@ class Controller:
         elif hand.verb == "send_raw":
             if self.peers[str(args["station"])].session is not None:
                 out.append(Send(str(args["station"]), str(args["text"])))
+        elif hand.verb == "refuse":
+            self.refusals[str(args["station"]), str(args["message"])] = int(args["times"])
         elif hand.verb == "command":
             peer = self.peers[str(args["station"])]
             ask = str(args["ask"])
             command = command_of(args["command"], peer)
-            if command is None or not self.command(peer, command, now, out, ask):
+            try:
+                sent = command is not None and self.command(peer, command, now, out, ask)
+            except ValueError as unsaid:
+                body = {"ask": ask, "why": str(unsaid), "unsaid": True, **reply_body(None)}
+                out.append(Note("controller", peer.spec.id, "reply", body))
+                return
+            if not sent:
                 why = "no link" if command is not None else "no transaction"
                 out.append(Note("controller", peer.spec.id, "reply", {"ask": ask, "why": why, **reply_body(None)}))
 

@@ -96,7 +96,20 @@ class Availability:
         busy = any(o.tx is not None for n, o in self.outlets.items() if evse in (0, n))
         return SCHEDULED if busy and not hard and self.generation.charging_state else ACCEPTED
 
+    @point("station.obeys_reset")
+    def obeys_reset(self: Station, hard: bool) -> bool:  # type: ignore[misc]
+        """Whether a reset that was accepted is done (B11.FR.01, 1.6 section 5.14)."""
+        return True
+
+    @point("station.reset_is_due")
+    def reset_is_due(self: Station, evse: int) -> bool:  # type: ignore[misc]
+        """Whether a scheduled reset can be done now: the transactions have ended (B12.FR.01, FR.03, FR.07). It is not kept over a power
+        cut, which ends them and restarts the station itself."""
+        return not any(o.tx is not None for n, o in self.outlets.items() if evse in (0, n))
+
     def _reset(self: Station, command: Reset, reply: Reply, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        if not self.obeys_reset(command.hard):
+            return
         if reply.status == "Scheduled":
             self.schedule_reset(0, now, out)
             return
@@ -115,7 +128,7 @@ class Availability:
     def reset_when_idle(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """Do a scheduled reset once it can be done (B12.FR.03, FR.07)."""
         evse = self.later_reset
-        if evse is None or any(o.tx is not None for n, o in self.outlets.items() if evse in (0, n)):
+        if evse is None or not self.reset_is_due(evse):
             return
         self.forget_reset()
         if evse:
@@ -127,6 +140,7 @@ class Availability:
         none: int | None = None
         self.later_reset = none
 
+    @point("station.reset_evse")
     def reset_evse(self: Station, evse: int, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """One EVSE restarts: its transaction ends, it is Unavailable for a moment (B11.FR.08, B12.FR.08)."""
         outlet = self.outlets[evse]
@@ -141,6 +155,11 @@ class Availability:
         outlet.resetting = False
         self.settle(outlet, now, out)
         self._show(outlet, now, out)
+
+    @point("station.cut_reason")
+    def cut_reason(self: Station) -> str:  # type: ignore[misc]
+        """Why a transaction ended that a power cut interrupted (1.6 section 7.36; ReasonEnumType)."""
+        return "PowerLoss"
 
     # --- after a power cut --------------------------------------------------------------------------------------
 
@@ -160,7 +179,7 @@ class Availability:
         if self.generation.assigned:
             tx.id = self.txids.get(tx.ref, tx.id)
         self.outlets[number].tx = tx
-        self.end(self.outlets[number], "PowerLoss", now, out, "AbnormalCondition")
+        self.end(self.outlets[number], self.cut_reason(), now, out, "AbnormalCondition")
 
     # --- unlocking ----------------------------------------------------------------------------------------------
 

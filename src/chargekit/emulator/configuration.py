@@ -1,7 +1,6 @@
 """The configuration keys of a 1.6 station as one table (1.6 section 9; the security whitepaper, section 3), and how a value is checked.
 
-A list of measurands is accepted only as the whole list: this station always reports all it can measure. Settings whose name has a dot
-are variables of 2.x that 1.6 has no word for (`device_model`); they live in the same memory.
+Settings whose name has a dot are variables of 2.x that 1.6 has no word for (`device_model`); they live in the same memory.
 """
 
 from __future__ import annotations
@@ -13,7 +12,10 @@ from typing import Final, Literal
 Kind = Literal["whole", "bool", "text", "all", "some", "one", "rotation", "decimal"]
 
 MEASURANDS: Final = "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage"
-"""What a reading of a station always holds."""
+"""What a station's own meter shows."""
+READINGS: Final = f"{MEASURANDS},SoC"
+"""What a list of measurands may name; the state of charge is told where the vehicle tells it."""
+REGISTER: Final = "Energy.Active.Import.Register"
 LONGEST: Final = 500
 ROTATION: Final = re.compile(r"\d{1,3}\.(NotApplicable|Unknown|RST|RTS|SRT|STR|TRS|TSR)")
 
@@ -94,19 +96,19 @@ KEYS_OF_16: Final[dict[str, Key]] = {
     "LocalAuthorizeOffline": _bool(True),
     "LocalPreAuthorize": _bool(False),
     "MaxEnergyOnInvalidId": _whole(0),
-    "MeterValuesAlignedData": Key(MEASURANDS, Rule("all", words=MEASURANDS)),
-    "MeterValuesAlignedDataMaxLength": _fixed("4"),
-    "MeterValuesSampledData": Key(MEASURANDS, Rule("all", words=MEASURANDS)),
-    "MeterValuesSampledDataMaxLength": _fixed("4"),
+    "MeterValuesAlignedData": Key(MEASURANDS, Rule("some", words=READINGS)),
+    "MeterValuesAlignedDataMaxLength": _fixed("5"),
+    "MeterValuesSampledData": Key(MEASURANDS, Rule("some", words=READINGS)),
+    "MeterValuesSampledDataMaxLength": _fixed("5"),
     "MeterValueSampleInterval": _whole(60, 0, 86_400),
     "NumberOfConnectors": _fixed("1"),
     "ResetRetries": _whole(0, 0, 10),
     "StopTransactionOnEVSideDisconnect": _bool(True),
     "StopTransactionOnInvalidId": _bool(True),
-    "StopTxnAlignedData": Key("", Rule("one")),
-    "StopTxnAlignedDataMaxLength": _fixed("0"),
-    "StopTxnSampledData": Key("", Rule("one")),
-    "StopTxnSampledDataMaxLength": _fixed("0"),
+    "StopTxnAlignedData": Key("", Rule("some", words=READINGS)),
+    "StopTxnAlignedDataMaxLength": _fixed("5"),
+    "StopTxnSampledData": Key("", Rule("some", words=READINGS)),
+    "StopTxnSampledDataMaxLength": _fixed("5"),
     "SupportedFeatureProfiles": _fixed("Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,RemoteTrigger"),
     "SupportedFeatureProfilesMaxLength": _fixed("6"),
     "TransactionMessageAttempts": _whole(3, 1, 100),
@@ -136,3 +138,16 @@ KEYS_OF_16: Final[dict[str, Key]] = {
 }
 
 DEFAULTS: Final = {name: key.default for name, key in KEYS_OF_16.items() if not key.readonly}
+
+SAMPLED: Final = ("MeterValuesAlignedData", "MeterValuesSampledData")
+"""Lists that hold the state of charge too from the factory, where a station can know it."""
+
+
+def factory(keys: dict[str, str], *, dc: bool) -> dict[str, str]:
+    """The settings a station comes with."""
+    return {**keys, **dict.fromkeys(SAMPLED, READINGS)} if dc else keys
+
+
+def measurable(value: str, *, dc: bool) -> bool:
+    """Whether a station can measure what a list names: the state of charge only with vehicles on DC, which tell it."""
+    return dc or "SoC" not in value.split(",")

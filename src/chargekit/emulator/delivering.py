@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chargekit.emulator.queue import More, Queued, overlaid
+from chargekit.emulator.queue import MessageQueue, More, Queued, overlaid
 from chargekit.emulator.tokens import found_info
 from chargekit.model.points import point
 from chargekit.wire.messages import Fact, TokenAnswer, TransactionEnded, TransactionStarted
@@ -25,8 +25,11 @@ class Delivering:
 
     def enqueue(self: Station, ref: str, fact: Queued, now: float, out: list[Effect], more: More | None = None) -> None:  # type: ignore[misc]
         """Keep a transaction message, then send it as soon as its turn comes."""
-        if not (self.online and self.accepted) and self.marks_offline(fact):
-            fact = self.queue.mark_offline(fact)
+        if not (self.online and self.accepted):
+            if not self.keeps_offline(fact):
+                return
+            if self.marks_offline(fact):
+                fact = self.queue.mark_offline(fact)
         out.extend(self.queue.put(ref, fact, more))
         self._next_message(now, out)
 
@@ -34,6 +37,21 @@ class Delivering:
     def marks_offline(self: Station, fact: Queued) -> bool:  # type: ignore[misc]
         """Whether what happened offline says so (E04.FR.03, E12.FR.02)."""
         return True
+
+    @point("station.keeps_offline")
+    def keeps_offline(self: Station, fact: Queued) -> bool:  # type: ignore[misc]
+        """Whether a message of a transaction is kept while there is no link: each of them (1.6 section 3.7; E04.FR.01)."""
+        return True
+
+    @point("station.replayed")
+    def replayed(self: Station, fact: Queued, now: float) -> Queued:  # type: ignore[misc]
+        """What goes of a kept message: it as it was, with its own times (1.6 section 3.7; E12.FR.02)."""
+        return fact
+
+    @point("station.queue_at_start")
+    def queue_at_start(self: Station, saved: Mapping[str, Any]) -> MessageQueue:  # type: ignore[misc]
+        """The messages found in memory after power-up (1.6 section 3.7; E04.FR.06)."""
+        return MessageQueue(saved)
 
     @point("station.next_in_queue")
     def next_in_queue(self: Station) -> int:  # type: ignore[misc]
@@ -55,11 +73,12 @@ class Delivering:
             del self.queue.entries[ahead]
             self.queue.entries.appendleft(entry)
         number, ref, fact, more = self.queue.entries[0]
-        tx: str | None = self.txids.get(ref, "0") if self.generation.assigned else ref
+        # The number of a transaction whose start was never answered (1.6 errata 4.0, 3.18).
+        tx: str | None = self.txids.get(ref, "-1") if self.generation.assigned else ref
         if self.generation.assigned and isinstance(fact, TransactionStarted):
             tx = None
         self.sending = True
-        self.call(self.queue.named(fact, tx), now, ("tx", number), more)
+        self.call(self.queue.named(self.replayed(fact, now), tx), now, ("tx", number), more)
 
     def _undelivered(self: Station, lost: bool, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """The message in flight failed. A lost link is no failure to process it."""
@@ -103,6 +122,9 @@ class Delivering:
             out.append(Save(f"id/{ref}", None))
         if invalid and outlet is not None:
             self.invalidated(outlet, now, out)
+        elif running and outlet is not None:
+            self.take_limits(outlet, payload, now, out)
+            self.look_at_limits(outlet, now, out)
         self._next_message(now, out)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal
 
-from chargekit.emulator.configuration import KEYS_OF_16, MEASURANDS, Rule
+from chargekit.emulator.configuration import KEYS_OF_16, READINGS, REGISTER, Rule
 from chargekit.model.site import ChargingStation, StationModel
 
 Attribute = Literal["Actual", "Target", "MinSet", "MaxSet"]
@@ -77,6 +77,7 @@ def _const(component: str, name: str, data: DataType, value: str, **more: Any) -
 
 _STATES: Final = "Available,Occupied,Reserved,Unavailable,Faulted"
 _TX_POINTS: Final = "Authorized,EVConnected,PowerPathClosed,EnergyTransfer"
+_TX_LIMITS: Final = "maxCost,maxEnergy,maxTime,maxSoC"
 _DER_MODES: Final = (
     "EnterService,FreqDroop,FreqWatt,FixedPFAbsorb,FixedPFInject,FixedVar,Gradients,HFMustTrip,HFMayTrip,HVMustTrip,HVMomCess,HVMayTrip,"
     "LimitMaxDischarge,LFMustTrip,LVMustTrip,LVMomCess,LVMayTrip,PowerMonitoringMustTrip,VoltVar,VoltWatt,WattPF,WattVar"
@@ -103,7 +104,7 @@ TABLE: Final[tuple[Variable, ...]] = (
     _const("EVSE", "Available", "boolean", "true", where="evse"),
     _live("EVSE", "Enabled", "boolean", "operative", where="evse", watched=False),
     _live("EVSE", "Problem", "boolean", "problem", where="evse"),
-    _const("EVSE", "AllowReset", "boolean", "false", where="evse"),
+    _const("EVSE", "AllowReset", "boolean", "true", where="evse"),
     _live("EVSE", "Power", "decimal", "power", unit="W", low=0.0, more=("MaxSet",), where="evse"),
     _live("EVSE", "ACCurrent", "decimal", "current", unit="A", low=0.0, more=("MaxSet",), where="evse"),
     _live("EVSE", "SupplyPhases", "integer", "phases", where="evse", watched=False),
@@ -153,21 +154,22 @@ TABLE: Final[tuple[Variable, ...]] = (
     _set("TxCtrlr", "TxBeforeAcceptedEnabled", "boolean", "TxBeforeAcceptedEnabled", default="true"),
     _set("TxCtrlr", "TxStartPoint", "MemberList", "TxStartPoint", default="PowerPathClosed", values=_TX_POINTS),
     _set("TxCtrlr", "TxStopPoint", "MemberList", "TxStopPoint", default="PowerPathClosed", values=_TX_POINTS),
+    _const("TxCtrlr", "SupportedLimits", "MemberList", _TX_LIMITS, values=_TX_LIMITS, since="2.1"),
     _set("AuthCtrlr", "MasterPassGroupId", "string", "MasterPassGroupId", default="", high=36),
     _set("AlignedDataCtrlr", "SendDuringIdle", "boolean", "AlignedDataSendDuringIdle", default="false"),
     _const("SampledDataCtrlr", "Available", "boolean", "true"),
     _const("SampledDataCtrlr", "Enabled", "boolean", "true"),
     _set("SampledDataCtrlr", "TxUpdatedInterval", "integer", "MeterValueSampleInterval", unit="s", low=0, high=86_400),
-    _set("SampledDataCtrlr", "TxUpdatedMeasurands", "MemberList", "MeterValuesSampledData", values=MEASURANDS, whole=True),
-    _const("SampledDataCtrlr", "TxStartedMeasurands", "MemberList", "Energy.Active.Import.Register", values=MEASURANDS),
-    _const("SampledDataCtrlr", "TxEndedMeasurands", "MemberList", "Energy.Active.Import.Register", values=MEASURANDS),
+    _set("SampledDataCtrlr", "TxUpdatedMeasurands", "MemberList", "MeterValuesSampledData", values=READINGS),
+    _set("SampledDataCtrlr", "TxStartedMeasurands", "MemberList", default=REGISTER, values=READINGS),
+    _set("SampledDataCtrlr", "TxEndedMeasurands", "MemberList", default=REGISTER, values=READINGS),
     _const("SampledDataCtrlr", "TxEndedInterval", "integer", "0", unit="s"),
     _const("AlignedDataCtrlr", "Available", "boolean", "true"),
     _const("AlignedDataCtrlr", "Enabled", "boolean", "true"),
     _set("AlignedDataCtrlr", "Interval", "integer", "ClockAlignedDataInterval", unit="s", low=0, high=86_400),
-    _set("AlignedDataCtrlr", "Measurands", "MemberList", "MeterValuesAlignedData", values=MEASURANDS, whole=True),
+    _set("AlignedDataCtrlr", "Measurands", "MemberList", "MeterValuesAlignedData", values=READINGS),
     _const("AlignedDataCtrlr", "TxEndedInterval", "integer", "0", unit="s"),
-    _const("AlignedDataCtrlr", "TxEndedMeasurands", "MemberList", "", values=MEASURANDS),
+    _const("AlignedDataCtrlr", "TxEndedMeasurands", "MemberList", "", values=READINGS),
     # Smart charging and reservation
     _const("SmartChargingCtrlr", "Available", "boolean", "true"),
     _const("SmartChargingCtrlr", "Enabled", "boolean", "true"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from chargekit.model.points import point
 from chargekit.wire.messages import Alive, BootAnswer
@@ -47,6 +48,11 @@ class Linking:
         """Whether it obeys a CSMS that rejected it: no (B03.FR.08; 1.6 section 4.2)."""
         return self.registration != "Rejected"
 
+    @point("station.clock_at_start")
+    def clock_at_start(self: Station, saved: Mapping[str, Any], factory_s: float) -> tuple[float, bool]:  # type: ignore[misc]
+        """How far its clock is ahead of UTC after power-up, s, and whether it was ever set: it runs on in the dark."""
+        return float(saved.get("offset", factory_s)), "offset" in saved
+
     @point("station.corrects_times")
     def corrects_times(self: Station) -> bool:  # type: ignore[misc]
         """Whether what happened before its clock was first set gets its right time (B01.FR.06, E04)."""
@@ -59,6 +65,10 @@ class Linking:
         for number, saved in list(self.left.items()):
             self._resume(number, saved, now, out)
         self.left.clear()
+        for ref in [ref for ref in self.txids if not self.queue.about(ref)]:
+            # Its last message was delivered, and the power went before that was noted.
+            del self.txids[ref]
+            out.append(Save(f"id/{ref}", None))
         for number in self.outlets:
             out.append(Load(number, False, 0.0))
         self.plan_aligned(now)
@@ -160,6 +170,8 @@ class Linking:
             for outlet in self.outlets.values():
                 if outlet.tx is not None:
                     outlet.tx.started += shift
+                    for row in outlet.tx.kept:
+                        row["timestamp"] = self.calendar.iso(self.calendar.parse(row["timestamp"]) + shift)
                     out.append(Save(f"tx/{outlet.evse.id}", outlet.tx.to_json()))
         self.plan_aligned(now)
         self.plan_expiry(now)
@@ -189,6 +201,7 @@ class Linking:
     def _restart(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         self._flush(out)
         self.session.lost(now)
+        self.in_flight.clear()
         self.online = self.accepted = self.sending = self.closing = False
         self.registration, self.boot_at = "", 0.0
         self.forget_reset()

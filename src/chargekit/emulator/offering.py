@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chargekit.emulator.outlet import Outlet
+from chargekit.model.profile import Purpose
 from chargekit.world.events import Effect, Load, Save
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Offering:
         force = self.limit_in_force(outlet, now)
         if force.until != float("inf"):
             self.timers[f"limit/{number}"] = max(force.until - self.offset, now + 0.001)
+        outlet.external = any(profile.purpose is Purpose.EXTERNAL for profile in (*force.leading, *outlet.led_by))
+        outlet.led_by = force.leading
         outlet.limit_a = min(force.flow_a, outlet.evse.max_a) if outlet.tx.delivers else 0.0
         if len(self.outlets) > 1 and self.store.wide:
             outlet.limit_a = min(outlet.limit_a, self.station_share_a(outlet, now))
@@ -50,10 +53,12 @@ class Offering:
     def _apply(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         if outlet.aim is None or outlet.tx is None:
             return
+        was, before_a = outlet.status(), outlet.offer_a
         outlet.offer_a, outlet.aim = outlet.aim[1], None
         self._await_vehicle(outlet, now)
         self._contactor(outlet, now, out, force=True)
         self._show(outlet, now, out)
+        self.rate_changed(outlet, was, before_a, now, out)
 
     def _contactor(self: Station, outlet: Outlet, now: float, out: list[Effect], *, force: bool = False) -> None:  # type: ignore[misc]
         closed = self.may_close(outlet) and outlet.pilot.wants_energy

@@ -18,7 +18,8 @@ class Transaction:
 
     `seq`: how many messages it has had. `told`: its start is told (with TxStartPoint EnergyTransfer, not before energy flows).
     `stopped`: why its authorisation ended, where that does not end it (TxStopPoint). `held`: it goes on without energy.
-    `cap_wh`: an invalid token gets no more. `kept`: meter values for its last message, as the version writes them.
+    `cap_wh`: an invalid token gets no more. `limits`: what the CSMS set (E16: Wh, s, percent, money), `reached` the one that stopped
+    the energy. `kept`: meter values for its last message, as the version writes them.
     """
 
     ref: str
@@ -36,12 +37,14 @@ class Transaction:
     cap_wh: float | None = None
     reservation: int | None = None
     cost: float | None = None
+    limits: dict[str, float] = field(default_factory=dict)
+    reached: str = ""
     kept: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def delivers(self) -> bool:
         """Whether energy may flow at all."""
-        return self.authorised and not self.held
+        return self.authorised and not self.held and not self.reached
 
     def to_json(self) -> dict[str, Any]:
         return {name: list(value) if name == "kept" else value for name in _TX_NAMES if (value := getattr(self, name)) is not None}
@@ -59,7 +62,8 @@ class Outlet:
     """`aim` is a change of the pilot still to come, (time, A). `ended`: a transaction ended and the cable is still in. `token` to
     `profile` wait for the cable, and then belong to the transaction. `operative`: what it lives by now, which during a transaction is not
     yet what it was set to. `shown`: the statuses told last, by connector. `flowed`: energy flowed in this transaction.
-    `connector`: the one used last, 0 before any was."""
+    `connector`: the one used last, 0 before any was. `external`: somebody beside the CSMS limits it, or did until now; `led_by`: the
+    profiles in force."""
 
     evse: Evse
     pilot: ControlPilot = ControlPilot.A
@@ -81,6 +85,8 @@ class Outlet:
     flowed: bool = False
     charging_shown: Status | None = None
     limit_a: float = 0.0
+    external: bool = False
+    led_by: tuple[ChargingProfile, ...] = ()
     pulses: int = 0
     marks: dict[str, Any] = field(default_factory=dict)
     """What a defect wants to remember."""

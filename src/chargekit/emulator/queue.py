@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
@@ -26,7 +27,9 @@ def to_json(ref: str, fact: Queued, more: More | None = None) -> dict[str, Any]:
     """A fact as plain data; by hand, for it is done for every message."""
     body = {name: getattr(fact, name) for name in _NAMES[type(fact)]}
     if isinstance(fact, Metered):
-        body["samples"] = [{name: getattr(s, name) for name in _NAMES[MeterSample]} for s in fact.samples]
+        body["samples"] = [_sample_json(s) for s in fact.samples]
+    elif (sample := body.get("sample")) is not None:
+        body["sample"] = _sample_json(sample)
     return {"ref": ref, "kind": type(fact).__name__, "fact": body} | ({"more": more} if more else {})
 
 
@@ -47,13 +50,28 @@ def from_json(saved: Mapping[str, Any]) -> tuple[str, Queued, More]:
     data = dict(saved["fact"])
     if saved["kind"] == "Metered":
         data["samples"] = tuple(_sample(s) for s in data["samples"])
+    if data.get("sample") is not None:
+        data["sample"] = _sample(data["sample"])
     if "status" in data:
         data["status"] = Status(data["status"])
     return saved["ref"], KINDS[saved["kind"]](**data), dict(saved.get("more", {}))
 
 
+def _sample_json(sample: MeterSample) -> dict[str, Any]:
+    """A figure that was left out (NaN) is None: memory holds plain JSON."""
+    return {name: _plain(getattr(sample, name)) for name in _NAMES[MeterSample]}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return value if value[0] == value[0] else [None] * len(value)
+    return value if value == value else None
+
+
 def _sample(data: Mapping[str, Any]) -> MeterSample:
-    return MeterSample(**{**data, "current_a": tuple(data["current_a"]), "voltage_v": tuple(data["voltage_v"])})
+    figures = {name: math.nan if data[name] is None else data[name] for name in ("power_w", "energy_wh")}
+    lines = {name: tuple(math.nan if v is None else v for v in data[name]) for name in ("current_a", "voltage_v")}
+    return MeterSample(**{**data, **figures, **lines})
 
 
 class MessageQueue:
@@ -91,6 +109,8 @@ class MessageQueue:
                     fact = replace(fact, samples=tuple(replace(s, t=s.t + seconds) for s in fact.samples))
                 else:
                     fact = replace(fact, at=fact.at + seconds)
+                    if isinstance(fact, TransactionStarted | TransactionEnded) and fact.sample is not None:
+                        fact = replace(fact, sample=replace(fact.sample, t=fact.sample.t + seconds))
                 self.entries[i] = (number, ref, fact, more)
                 yield Save(f"q/{number}", to_json(ref, fact, more))
 

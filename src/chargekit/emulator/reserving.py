@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from chargekit.emulator.outlet import Outlet
-from chargekit.emulator.services import Payload
+from chargekit.emulator.services import Payload, heard
 from chargekit.emulator.tokens import name_of
 from chargekit.model.pilot import ControlPilot
 from chargekit.model.points import point
@@ -153,15 +153,23 @@ class Reserving:
         if self.generation.assigned:
             return
         payload: Payload = {"reservationId": ident, "reservationUpdateStatus": status}
-        if not self.ask("ReservationStatusUpdate", payload, now):
-            owed: list[Any] = [*self.memory.get("owed", ()), payload]
-            self.keep("owed", owed[-50:], out)
+        owed: list[Any] = [*self.memory.get("owed", ()), payload]
+        self.keep("owed", owed[-50:], out)
+        self.tell_owed(now, out)
 
     def tell_owed(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
-        for payload in self.memory.get("owed", ()):
-            self.ask("ReservationStatusUpdate", payload, now)
-        if "owed" in self.memory:
-            self.keep("owed", None, out)
+        """The first that waits; each is kept until it is heard."""
+        owed = self.memory.get("owed")
+        if owed and "owed" not in self.in_flight and self.ask("ReservationStatusUpdate", owed[0], now, "owed"):
+            self.in_flight["owed"] = None
+
+
+@heard("owed")
+def owed_heard(station: Station, payload: Payload | None, now: float, out: list[Effect]) -> None:
+    station.in_flight.pop("owed", None)
+    if payload is not None or station.online:
+        station.keep("owed", station.memory.get("owed", [])[1:] or None, out)
+        station.tell_owed(now, out)
 
 
 def _fits(reservation: Reservation, outlet: Outlet) -> bool:

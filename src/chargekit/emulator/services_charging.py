@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.emulator.outlet import Outlet
-from chargekit.emulator.services import Payload, Refusal, heard, job, service
+from chargekit.emulator.services import Payload, Refusal, heard, job, ready, service
 from chargekit.model.profile import Kind, Purpose
 from chargekit.wire.profiles import write_profile
 from chargekit.wire.v2 import DIFFERENCES
@@ -82,6 +82,12 @@ def plan_pull(station: Station, now: float) -> None:
     station.timers.pop("job/pull", None)
     if pulls:
         station.timers["job/pull"] = max(pulls[0][0] - station.offset, now + 1.0)
+
+
+@ready
+def replan(station: Station, now: float, out: list[Effect]) -> None:
+    """After a start: a profile asks on at the times it did before; what fell into the dark is asked at once (K28.FR.10, K01.FR.27)."""
+    plan_pull(station, now)
 
 
 @job("pull")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chargekit.emulator.configuration import KEYS_OF_16, Key
-from chargekit.emulator.generation import KEYS
+from chargekit.emulator.configuration import KEYS_OF_16, READINGS, Key, measurable
 from chargekit.emulator.services import SETTERS, Payload, Refusal, service
 from chargekit.wire.messages import SetKey
 from chargekit.world.events import Effect, Save
@@ -20,7 +19,7 @@ _FREE = Key("")
 def store(station: Station, key: str, value: str, now: float, out: list[Effect]) -> None:
     """Keep a setting that was checked, and tell who must know at once."""
     station.keys[key] = value
-    out.append(Save("keys", {k: v for k, v in station.keys.items() if v != KEYS.get(k)}))
+    out.append(Save("keys", {k: v for k, v in station.keys.items() if v != station.factory.get(k)}))
     for setter in SETTERS.get(key, ()):
         setter(station, now, out)
 
@@ -69,7 +68,7 @@ def change_configuration(station: Station, payload: Payload, now: float, out: li
         return {"status": "NotSupported"}
     key = KEYS_OF_16.get(name, _FREE)
     value = None if key.readonly else key.rule.read(payload["value"])
-    if value is None:
+    if value is None or (key.rule.words == READINGS and not measurable(value, dc=station.dc)):
         return {"status": "Rejected"}
     store(station, name, value, now, out)
     return {"status": "RebootRequired" if key.reboot else "Accepted"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from chargekit.emulator.configuration import READINGS, measurable
 from chargekit.emulator.device_model import SUMMARY, Attribute, Entry, at_place, build, is_variable
 from chargekit.emulator.outlet import Outlet
 from chargekit.emulator.services import Payload, Refusal, service
@@ -227,7 +228,7 @@ def _put(station: Station, row: Payload, now: float, out: list[Effect]) -> Paylo
         return _rejected("ReadOnly")
     text = row["attributeValue"]
     value = v.rule.read(text) if len(text) <= LONGEST_SETTING else None
-    if value is None:
+    if value is None or (v.values == READINGS and not measurable(value, dc=station.dc)):
         return _rejected("InvalidValue")
     store(station, v.key, value, now, out)
     return {"attributeStatus": "RebootRequired" if v.reboot else "Accepted"}

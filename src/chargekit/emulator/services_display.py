@@ -146,4 +146,6 @@ def cost_updated(station: Station, payload: Payload, now: float, out: list[Effec
     if payload["transactionId"] in _running(station):
         costs[payload["transactionId"]] = payload["totalCost"]
     station.keep("costs", costs or None, out)
+    for outlet in station.outlets.values():
+        station.soon.append(lambda now, out, outlet=outlet: station.look_at_limits(outlet, now, out))  # type: ignore[misc]  # E16.FR.15
     return {}

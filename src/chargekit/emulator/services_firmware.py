@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.emulator import remote
-from chargekit.emulator.services import Payload, Refusal, job, ready, service, watcher
+from chargekit.emulator.services import Payload, Refusal, heard, job, ready, service, watcher
 from chargekit.emulator.triggering import triggered as when_triggered
 from chargekit.world.events import Effect, Save
 
@@ -69,7 +69,7 @@ def _update(station: Station, payload: Payload, tells: str, now: float, out: lis
     if old is not None and old["step"] in UNSTOPPABLE:
         return {"status": "Rejected"} | _why(station, "FwUpdateInProgress")
     _begin(station, payload, firmware["location"], retrieve, install, tells, now, out, firmware.get("signature"))
-    return {"status": "AcceptedCanceled" if old is not None else "Accepted"}
+    return {"status": "AcceptedCanceled" if old is not None and old["step"] != "over" else "Accepted"}
 
 
 def _why(station: Station, reason: str) -> Payload:
@@ -107,7 +107,8 @@ def _begin(
 def _step(station: Station, update: Update, step: str, after_s: float, now: float, out: list[Effect]) -> None:
     """Go to a step, which is done so many seconds from now."""
     update["step"] = step
-    station.timers[TIMER] = now + after_s
+    # Time must pass between two jobs, also where there is nothing to wait for.
+    station.timers[TIMER] = now + max(after_s, 0.01)
     station.keep("firmware", update, out)
 
 
@@ -182,7 +183,7 @@ def _await_transactions(station: Station, now: float, out: list[Effect]) -> None
         waiting, update["untold"] = update["untold"], []
         for status in waiting:
             _tell(station, update, status, now)
-        station.keep("firmware", update if update["step"] != "over" else None, out)
+        station.keep("firmware", update, out)
     if update["step"] != "waiting":
         return
     if all(outlet.tx is None for outlet in station.outlets.values()):
@@ -235,16 +236,29 @@ def resume(station: Station, now: float, out: list[Effect]) -> None:
     elif update["step"] != "over":
         update["closed"] = []
         station.timers[TIMER] = now + 1.0
+    elif not update["untold"]:
+        _tell(station, update, update["told"], now)
+
+
+@heard("firmware")
+def over_heard(station: Station, payload: Payload | None, now: float, out: list[Effect]) -> None:
+    """The last status was answered or refused: the update is forgotten. With the link gone it is told again."""
+    update = station.memory.get("firmware")
+    if update is None or update["step"] != "over":
+        return
+    if payload is None and not station.online:
+        update["untold"] = [update["told"]]
+    station.keep("firmware", update if update["untold"] else None, out)
 
 
 def _finish(station: Station, update: Update, status: str, now: float, out: list[Effect]) -> None:
-    """The last status; the update is over, and kept only while this was not told."""
+    """The last status; the update is over, and kept only until the CSMS has heard this."""
     _open_again(station, now, out)
     station.timers.pop(TIMER, None)
     update["step"] = "over"
     _tell(station, update, status, now)
     station.keep("firmware_told", [update["tells"], update["told"], update["request"]], out)
-    station.keep("firmware", update if update["untold"] else None, out)
+    station.keep("firmware", update, out)
 
 
 # --- what is told -----------------------------------------------------------------------------------------------
@@ -258,7 +272,7 @@ def _tell(station: Station, update: Update, status: str, now: float) -> None:
         else:
             return
     update["told"] = status
-    if not station.ask(update["tells"], _status(status, update["request"]), now):
+    if not station.ask(update["tells"], _status(status, update["request"]), now, "firmware" if update["step"] == "over" else ""):
         update["untold"].append(status)
 
 

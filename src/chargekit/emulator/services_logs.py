@@ -1,6 +1,7 @@
 """Logs: GetDiagnostics of 1.6 (5.9, 6.10), GetLog of 2.x and of the 1.6 security whitepaper (N01, use case N01 there).
 
-Nothing is uploaded: see `remote` for what comes of which location. An upload cut off by a power cut begins again.
+Nothing is uploaded: see `remote` for what comes of which location. An upload cut off by a power cut begins again; how it ended (`end`)
+is kept until the CSMS has it.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.emulator import remote
-from chargekit.emulator.services import Payload, Refusal, job, ready, service
+from chargekit.emulator.services import Payload, Refusal, heard, job, ready, service
 from chargekit.emulator.triggering import triggered as when_triggered
 from chargekit.world.events import Effect
 
@@ -44,6 +45,8 @@ def get_log(station: Station, payload: Payload, now: float, out: list[Effect]) -
     if name is None or kind not in ("DiagnosticsLog", "SecurityLog"):
         return {"status": "Rejected"}
     old = station.memory.get("log")
+    if old is not None and "end" in old:
+        old = None
     if old is not None and station.spec.ocpp != "1.6":
         _tell(station, "log", old, "AcceptedCanceled", now, out)
     _begin(station, "log", payload, log["remoteLocation"], payload["requestId"], now, out)
@@ -85,34 +88,66 @@ def _over(station: Station, what: str, now: float, out: list[Effect]) -> None:
     upload = station.memory.get(what)
     if upload is None:
         return
+    if "end" in upload:
+        _tell_end(station, what, upload, now)
+        return
     status = ENDS.get(remote.outcome(upload["url"]), "Uploaded")
     if status == "UploadFailure" and upload["retries"] > 0:
         station.keep(what, {**upload, "retries": upload["retries"] - 1}, out)
         station.timers[f"job/{what}"] = now + upload["wait_s"] + UPLOAD_S
         return
-    station.keep(what, None, out)
-    _tell(station, what, upload, status, now, out)
+    over = {**upload, "end": status}
+    station.keep(what, over, out)
+    _tell_end(station, what, over, now)
+
+
+def _tell_end(station: Station, what: str, upload: Payload, now: float) -> None:
+    """The last status, again until it is heard."""
+    if not station.ask(*_said(what, upload, upload["end"]), now, what):
+        station.timers[f"job/{what}"] = now + RETRY_S
+
+
+def _end_heard(station: Station, what: str, payload: Payload | None, now: float, out: list[Effect]) -> None:
+    """Answered or refused, the CSMS has it; else the link went."""
+    if "end" not in station.memory.get(what, {}):
+        return
+    if payload is not None or station.online:
+        station.keep(what, None, out)
+    else:
+        station.timers[f"job/{what}"] = now + RETRY_S
+
+
+@heard("log")
+def log_heard(station: Station, payload: Payload | None, now: float, out: list[Effect]) -> None:
+    _end_heard(station, "log", payload, now, out)
+
+
+@heard("diagnostics")
+def diagnostics_heard(station: Station, payload: Payload | None, now: float, out: list[Effect]) -> None:
+    _end_heard(station, "diagnostics", payload, now, out)
 
 
 @ready
 def resume(station: Station, now: float, out: list[Effect]) -> None:
     for what in ("log", "diagnostics"):
         if what in station.memory:
-            station.timers[f"job/{what}"] = now + UPLOAD_S
+            station.timers[f"job/{what}"] = now + (1.0 if "end" in station.memory[what] else UPLOAD_S)
 
 
 def _tell(station: Station, what: str, upload: Payload, status: str, now: float, out: list[Effect]) -> None:
+    station.ask(*_said(what, upload, status), now)
+
+
+def _said(what: str, upload: Payload, status: str) -> tuple[str, Payload]:
     if what == "diagnostics":
-        said = status if status in ("Uploading", "Uploaded") else "UploadFailed"
-        station.ask("DiagnosticsStatusNotification", {"status": said}, now)
-    else:
-        station.ask("LogStatusNotification", {"status": status, "requestId": upload["request"]}, now)
+        return "DiagnosticsStatusNotification", {"status": status if status in ("Uploading", "Uploaded") else "UploadFailed"}
+    return "LogStatusNotification", {"status": status, "requestId": upload["request"]}
 
 
 def triggered(station: Station, action: str) -> tuple[str, Payload]:
     """What TriggerMessage for LogStatusNotification or DiagnosticsStatusNotification is answered with (N01.FR.13, 1.6 5.17)."""
     upload: dict[str, Any] | None = station.memory.get("diagnostics" if action == "DiagnosticsStatusNotification" else "log")
-    if upload is None:
+    if upload is None or "end" in upload:
         return action, {"status": "Idle"}
     return action, {"status": "Uploading"} | ({"requestId": upload["request"]} if action == "LogStatusNotification" else {})
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.emulator import services_streams
 from chargekit.emulator.device_model import Entry, build
-from chargekit.emulator.services import Payload, Refusal, job, ready, service, watcher
+from chargekit.emulator.services import Payload, Refusal, heard, job, ready, service, watcher
 from chargekit.emulator.services_device import ITEMS, find, in_parts, named, value_of
 from chargekit.emulator.services_streams import Monitor, close_stream, monitors, open_stream, put
 from chargekit.world.events import Effect
@@ -293,20 +293,27 @@ def tell(station: Station, m: Monitor, trigger: str, value: str, now: float, out
     event |= {"cleared": True} if cleared else {}
     event |= {"transactionId": (tx.id or tx.ref)[:36]} if tx is not None else {}
     event |= {"severity": m["severity"]} if station.spec.ocpp != "2.0.1" else {}
-    if station.online and station.accepted:
+    if station.online and station.accepted and "events" not in station.memory:
         _send(station, [event], now)
-    elif m["severity"] <= int(station.keys["MonitoringCtrlr.OfflineQueuingSeverity"]):
+    elif (station.online and station.accepted) or m["severity"] <= int(station.keys["MonitoringCtrlr.OfflineQueuingSeverity"]):
         station.keep("events", [*station.memory.get("events", ()), event][-MOST_QUEUED:], out)
 
 
 @watcher("events")
 def deliver(station: Station, now: float, out: list[Effect]) -> None:
-    """What happened offline, once the CSMS is there again."""
-    if station.online and station.accepted:
-        for event in station.memory["events"]:
-            _send(station, [event], now)
-        station.keep("events", None, out)
+    """What happened offline, once the CSMS is there again: one after the other, each kept until it is heard."""
+    if station.online and station.accepted and "events" not in station.in_flight:
+        station.in_flight["events"] = None
+        _send(station, station.memory["events"][:1], now, "events")
 
 
-def _send(station: Station, events: list[Payload], now: float) -> None:
-    station.ask("NotifyEvent", {"generatedAt": station.calendar.iso(station.own(now)), "tbc": False, "seqNo": 0, "eventData": events}, now)
+@heard("events")
+def delivered(station: Station, payload: Payload | None, now: float, out: list[Effect]) -> None:
+    station.in_flight.pop("events", None)
+    if payload is not None or station.online:
+        station.keep("events", station.memory.get("events", [])[1:] or None, out)
+
+
+def _send(station: Station, events: list[Payload], now: float, hearer: str = "") -> None:
+    payload = {"generatedAt": station.calendar.iso(station.own(now)), "tbc": False, "seqNo": 0, "eventData": events}
+    station.ask("NotifyEvent", payload, now, hearer)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.emulator.outlet import Outlet
 from chargekit.emulator.services import Payload, Refusal, service
-from chargekit.world.events import Effect, Save
+from chargekit.world.events import Effect
 
 if TYPE_CHECKING:
     from chargekit.emulator.station import Station
@@ -140,12 +140,4 @@ def change(station: Station, payload: Payload, now: float, out: list[Effect]) ->
 
 def _tell(station: Station, outlet: Outlet, tariff: str, now: float, out: list[Effect]) -> None:
     """TransactionEvent with triggerReason TariffChanged (I11.FR.07)."""
-    tx = outlet.tx
-    assert tx is not None
-    body = {
-        "eventType": "Updated", "timestamp": station.calendar.iso(station.own(now)), "triggerReason": "TariffChanged", "seqNo": tx.seq,
-        "transactionInfo": {"transactionId": (tx.id or tx.ref)[:36], "tariffId": tariff}, "evse": {"id": outlet.evse.id},
-    }  # fmt: skip
-    tx.seq += 1
-    out.append(Save(f"tx/{outlet.evse.id}", tx.to_json()))
-    station.ask("TransactionEvent", body, now)
+    station.event(outlet, "TariffChanged", now, out, {"transactionInfo": {"tariffId": tariff}})

@@ -13,14 +13,15 @@ from typing import Any, Protocol
 from chargekit.emulator.authorising import Authorising
 from chargekit.emulator.availability import Availability
 from chargekit.emulator.capabilities import answered
+from chargekit.emulator.configuration import factory
 from chargekit.emulator.decisions import Decisions
 from chargekit.emulator.delivering import Delivering
 from chargekit.emulator.generation import GENERATIONS, KEYS
+from chargekit.emulator.limiting import Limiting
 from chargekit.emulator.linking import BOOT_RETRY_S, CSMS, Linking
 from chargekit.emulator.offering import Offering
 from chargekit.emulator.orders import Orders
 from chargekit.emulator.outlet import Outlet
-from chargekit.emulator.queue import MessageQueue
 from chargekit.emulator.reserving import Reserving
 from chargekit.emulator.securing import Securing
 from chargekit.emulator.services import JOBS, remembered
@@ -50,7 +51,7 @@ class Tap(Protocol):
 
 class Station(
     Orders, Serving, Securing, Linking, Authorising, Transacting, Delivering, Reserving, Availability, Triggering, Offering, Telling,
-    Waking, Decisions,
+    Limiting, Waking, Decisions,
 ):  # fmt: skip
     """A charging station. `saved` is its non-volatile memory; `clock_offset_s` how far its clock is ahead of UTC until the
     CSMS sets it (never, with `keeps_clock`)."""
@@ -79,16 +80,18 @@ class Station(
         self.spec, self.taps, self.calendar, self.rng = spec, taps, calendar, rng
         self.reached: dict[str, None] = {}
         self.keeps_clock = keeps_clock
-        self.offset = float(saved.get("offset", clock_offset_s))
+        self.offset, self.clock_set = self.clock_at_start(saved, clock_offset_s)
         self.boots = int(saved.get("boots", 0)) + 1
         self.generation = GENERATIONS[spec.ocpp]
         self.codec = codec(spec.ocpp)
         self.session = Session("station", spec.ocpp, prefix=f"{self.boots:x}-", supported=answered(spec.ocpp))
-        self.keys = {**KEYS, **saved.get("keys", {})}
+        self.dc = any(e.dc for e in spec.model.evses)
+        self.factory = factory(KEYS, dc=self.dc)
+        self.keys = {**self.factory, **saved.get("keys", {})}
         self.memory: dict[str, Any] = remembered(saved)
         self.tokens = TokenBook(saved.get("cache", {}), self.memory.get("list", {}))
         self.reservations = self.reservations_at_start()
-        self.queue = MessageQueue(saved)
+        self.queue = self.queue_at_start(saved)
         self.txids: dict[str, str] = {k[3:]: v for k, v in saved.items() if k.startswith("id/")}
         self.store = ProfileStore(
             [e.id for e in spec.model.evses], spec.model.voltage_v, spec.model.rate_units,
@@ -106,9 +109,9 @@ class Station(
         self.registration = ""
         self.boot_at = 0.0
         self.offline_since = start_s
-        self.clock_set = "offset" in saved
         self.closing = False
         self.soon: list[Callable[[float, list[Effect]], None]] = []
+        self.in_flight: dict[str, None] = {}
         self.dialled = 0
         self.reason = str(saved.get("reason", "PowerUp"))
         self.timers = {"power": start_s}
@@ -254,7 +257,7 @@ class Station(
 
 _OF_OUTLET = {
     "aim": "_apply", "limit": "refresh", "pulse": "_pulse", "pulsed": "_pulsed", "token": "_no_cable", "cap": "_capped",
-    "evse": "_evse_back",
+    "evse": "_evse_back", "most": "look_at_limits",
 }  # fmt: skip
 """Timers of an outlet, written `aim/1`: what is done when they are due."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from chargekit.emulator.configuration import MEASURANDS, REGISTER
 from chargekit.emulator.outlet import Outlet
 from chargekit.emulator.queue import More
 from chargekit.model.metering import MeterSample
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from chargekit.emulator.station import Station
 
 DAY_S = 86_400.0
+_METERED = frozenset(MEASURANDS.split(","))
+_NOTHING = (math.nan, math.nan, math.nan)
 MOST_KEPT = 200
 
 
@@ -79,6 +84,19 @@ class Telling:
         sample = self.reported(outlet, self.taps[outlet.evse.id].read(now))
         return sample if sample.t == self.own(now) else replace(sample, t=self.own(now))
 
+    def chosen(self: Station, outlet: Outlet, key: str, now: float) -> MeterSample | None:  # type: ignore[misc]
+        """A reading with what the setting `key` names, the rest NaN; None where that leaves nothing (1.6 sections 9.1.16 to 9.1.19;
+        SampledDataCtrlr and AlignedDataCtrlr, J01.FR.11, J02.FR.11, E01.FR.09, E06.FR.11)."""
+        sample, named = self._sample(outlet, now), self.measurands(key)
+        if named >= _METERED and (sample.soc_percent is None or "SoC" in named):
+            return sample
+        return picked(sample, named)
+
+    @point("station.measurands")
+    def measurands(self: Station, key: str) -> frozenset[str]:  # type: ignore[misc]
+        """What a list of measurands names."""
+        return words_of(self.keys[key])
+
     def _meter(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         active = [o for o in self.outlets.values() if o.tx is not None]
         for outlet in active:
@@ -94,8 +112,13 @@ class Telling:
         if tx is None or not tx.told:
             return
         self._keep_values(outlet, context, now)
+        sample = self.chosen(outlet, "MeterValuesAlignedData" if context == "Sample.Clock" else "MeterValuesSampledData", now)
+        if sample is None:
+            if context == "Trigger":
+                self.event(outlet, context, now, out)
+            return
         seq = self.next_seq(tx) if self.generation.charging_state else tx.seq
-        fact = Metered(outlet.evse.id, (self._sample(outlet, now),), tx.id or tx.ref, context, seq=seq)  # type: ignore[arg-type]
+        fact = Metered(outlet.evse.id, (sample,), tx.id or tx.ref, context, seq=seq)  # type: ignore[arg-type]
         self.enqueue(tx.ref, fact, now, out, more)
         if self.generation.charging_state or tx.kept:
             out.append(Save(f"tx/{outlet.evse.id}", tx.to_json()))
@@ -105,9 +128,10 @@ class Telling:
         much, every second one between goes."""
         key = "StopTxnAlignedData" if context == "Sample.Clock" else "StopTxnSampledData"
         tx = outlet.tx
-        if tx is None or not self.generation.assigned or not self.keys[key]:
+        sample = self.chosen(outlet, key, now) if tx is not None and self.generation.assigned and self.keys[key] else None
+        if tx is None or sample is None:
             return
-        fact = Metered(outlet.evse.id, (self._sample(outlet, now),), None, context)  # type: ignore[arg-type]
+        fact = Metered(outlet.evse.id, (sample,), None, context)  # type: ignore[arg-type]
         _, payload = self.codec.write_fact(fact, self.calendar)
         tx.kept.extend(payload["meterValue"])
         if len(tx.kept) > MOST_KEPT:
@@ -140,9 +164,29 @@ class Telling:
             for outlet in self.outlets.values():
                 if outlet.tx is not None and outlet.tx.told:
                     self._tell_values(outlet, "Sample.Clock", now, out)
-                elif self.online and self.accepted:
-                    self.call(Metered(outlet.evse.id, (self._sample(outlet, now),), None, "Sample.Clock"), now, "meter")
+                elif self.online and self.accepted and (sample := self.chosen(outlet, "MeterValuesAlignedData", now)) is not None:
+                    self.call(Metered(outlet.evse.id, (sample,), None, "Sample.Clock"), now, "meter")
         self.plan_aligned(now)
+
+
+@lru_cache(maxsize=256)
+def words_of(listed: str) -> frozenset[str]:
+    """The words of a list of measurands; the same few lists come with every reading."""
+    return frozenset(word for word in listed.split(",") if word)
+
+
+def picked(sample: MeterSample, named: frozenset[str]) -> MeterSample | None:
+    """The figures of a reading that are named; None where there is none."""
+    found = replace(
+        sample,
+        energy_wh=sample.energy_wh if REGISTER in named else math.nan,
+        power_w=sample.power_w if "Power.Active.Import" in named else math.nan,
+        current_a=sample.current_a if "Current.Import" in named else _NOTHING,
+        voltage_v=sample.voltage_v if "Voltage" in named else _NOTHING,
+        soc_percent=sample.soc_percent if "SoC" in named else None,
+    )
+    figures = (found.energy_wh, found.power_w, *found.current_a, *found.voltage_v)
+    return found if found.soc_percent is not None or any(f == f for f in figures) else None
 
 
 _WRITTEN = {status.value: status for status in Status}

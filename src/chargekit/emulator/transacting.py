@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from chargekit.emulator.configuration import REGISTER
 from chargekit.emulator.outlet import Outlet, Transaction
-from chargekit.emulator.queue import More
+from chargekit.emulator.queue import More, overlaid
 from chargekit.model.pilot import ControlPilot
 from chargekit.model.points import point
 from chargekit.wire.messages import ChargingStateChanged, Status, TransactionEnded, TransactionStarted
@@ -14,6 +16,7 @@ from chargekit.world.events import Effect, Save, Supply
 if TYPE_CHECKING:
     from chargekit.emulator.station import Station
 
+Edge = TypeVar("Edge", TransactionStarted, TransactionEnded)
 _ENDS_AUTHORISED = frozenset({"Authorized", "PowerPathClosed", "EnergyTransfer"})
 _ENDS_UNPLUGGED = frozenset({"EVConnected", "PowerPathClosed", "EnergyTransfer"})
 
@@ -39,6 +42,11 @@ class Transacting:
     def stops_on_unplug(self: Station) -> bool:  # type: ignore[misc]
         """Whether pulling the cable at the vehicle ends the authorisation (1.6 section 4.10; E09.FR.01)."""
         return bool(self.keys["StopTransactionOnEVSideDisconnect"] == "true")
+
+    @point("station.end_wh")
+    def end_wh(self: Station, tx: Transaction, shown_wh: float, reason: str) -> float:  # type: ignore[misc]
+        """The register told at the end of a transaction: what its meter shows, which counts on through power cuts."""
+        return shown_wh
 
     @point("station.next_seq")
     def next_seq(self: Station, tx: Transaction) -> int:  # type: ignore[misc]
@@ -103,6 +111,7 @@ class Transacting:
             number, tx.token, tx.ref, tx.started, tx.begin_wh, tx=tx.id, remote_start_id=tx.remote_start_id, seq=self.next_seq(tx)
         )
         more: More = {} if tx.reservation is None else {"reservationId": tx.reservation}
+        fact = self._with_values(outlet, fact, "SampledDataCtrlr.TxStartedMeasurands", now, more)
         if self.generation.charging_state:
             more |= {
                 "triggerReason": trigger if tx.remote_start_id is None else "RemoteStart",
@@ -115,6 +124,18 @@ class Transacting:
         outlet.charging_shown = outlet.status()
         self.enqueue(tx.ref, fact, now, out, more)
         out.append(Save(f"tx/{number}", tx.to_json()))
+
+    def _with_values(self: Station, outlet: Outlet, fact: Edge, key: str, now: float, more: More) -> Edge:  # type: ignore[misc]
+        """A transaction's first or last message with the measurands that are set for it (E01.FR.09, E06.FR.11). Where the register is
+        all, the message has it already."""
+        if not self.generation.charging_state or self.measurands(key) == {REGISTER}:
+            return fact
+        sample = self.chosen(outlet, key, now)
+        if sample is None:
+            more["meterValue"] = None
+            return fact
+        energy_wh = fact.register_wh if sample.energy_wh == sample.energy_wh else sample.energy_wh
+        return replace(fact, sample=replace(sample, t=fact.at, energy_wh=energy_wh))
 
     def _with_profile(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """The profile that came with a remote start belongs to this transaction (F01.FR.10, F02.FR.18)."""
@@ -140,8 +161,9 @@ class Transacting:
             "triggerReason": trigger,
             "transactionInfo": {k: v for k, v in info.items() if v is not None},
             "evse": {"connectorId": self.connector_of(outlet) if outlet.pilot.connected else None},
-            **(more or {}),
         }
+        if more:
+            body = overlaid(body, more)
         if tx.reservation is not None:
             body["reservationId"] = tx.reservation
         tx.reservation, tx.remote_start_id = None, None
@@ -230,13 +252,14 @@ class Transacting:
             return
         number = outlet.evse.id
         self._withdraw(outlet, now, out)
-        wh = self.reported(outlet, self.taps[number].read(now)).energy_wh
+        wh = self.end_wh(tx, self.reported(outlet, self.taps[number].read(now)).energy_wh, reason)
         self._keep_values(outlet, "Transaction.End", now)
         outlet.tx, outlet.ended = None, outlet.pilot.connected
         fact = TransactionEnded(number, tx.id or "", self.own(now), wh, reason, token or None, seq=self.next_seq(tx))
         more: More = {}
         if self.generation.charging_state:
             more = {"transactionInfo": {"chargingState": outlet.charging_state}}
+            fact = self._with_values(outlet, fact, "SampledDataCtrlr.TxEndedMeasurands", now, more)
             if trigger:
                 more["triggerReason"] = trigger
         elif tx.kept:
@@ -245,6 +268,7 @@ class Transacting:
             self.enqueue(tx.ref, fact, now, out, more)
         out.append(Save(f"tx/{number}", None))
         self.timers.pop(f"cap/{number}", None)
+        self.timers.pop(f"most/{number}", None)
         self.timers.pop(f"token/{number}", None)
         self.store.end_transaction(number)
         if self.spec.model.supply_a is not None:

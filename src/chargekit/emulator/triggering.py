@@ -72,9 +72,11 @@ class Triggering:
             case "StatusNotification":
                 self._tell_statuses(command.evse, (payload.get("evse") or {}).get("connectorId"), now)
             case "MeterValues":
+                key = "MeterValuesSampledData" if self.generation.assigned else "MeterValuesAlignedData"  # 1.6 section 5.17; F06.FR.06
                 for outlet in meant:
-                    tx = outlet.tx.id if outlet.tx and self.generation.assigned else None
-                    self.call(Metered(outlet.evse.id, (self._sample(outlet, now),), tx, "Trigger"), now, "meter")
+                    tx, sample = outlet.tx.id if outlet.tx and self.generation.assigned else None, self.chosen(outlet, key, now)
+                    if sample is not None:
+                        self.call(Metered(outlet.evse.id, (sample,), tx, "Trigger"), now, "meter")
             case _:  # TransactionEvent
                 for outlet in meant:
                     more = {"transactionInfo": {"chargingState": outlet.charging_state}, "triggerReason": "Trigger"}

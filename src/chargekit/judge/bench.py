@@ -9,6 +9,7 @@ from chargekit.judge.verdict import Failed, Measured, NotApplicable, Unclear, Ve
 from chargekit.judge.witnessed import Reading, StationSeen, TxSeen, Witnessed
 from chargekit.lab.assemble import CSMS, PLANT, Lab
 from chargekit.model.site import ChargingStation, MeterPoint, StationModel
+from chargekit.wire.settings import spelled
 
 if TYPE_CHECKING:
     from chargekit.judge.entrance import Entrance
@@ -203,6 +204,12 @@ class Charger:
     async def mend_link(self) -> None:
         await self.hand(self.name, "link_mended")
 
+    async def refuse(self, message: str, times: int) -> None:
+        """The CSMS answers the next so many messages of a kind of `wire.messages` with an error."""
+        if "refuse" not in self.bench.lab.rig.can:
+            raise NotApplicable("the controller is not ours: its answers can't be chosen")
+        await self.hand(CSMS, "refuse", station=self.name, message=message, times=times)
+
     # --- asks ---------------------------------------------------------------------------------------------------
 
     async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
@@ -216,6 +223,8 @@ class Charger:
         if not await self.bench.seen.until(lambda: ask in replies, REPLY_S):
             raise Failed(f"{self.name} did not answer {kind} within {REPLY_S:g} s")
         reply = replies[ask]
+        if reply.get("unsaid"):
+            raise NotApplicable(f"the version of {self.name} can't say it: {reply['why']}")
         if not reply["status"]:
             raise Failed(f"{self.name} did not answer {kind}: {reply.get('why', '')}")
         return reply
@@ -238,6 +247,16 @@ class Charger:
         reply = await self.ask("ClearProfile", **which)
         if reply["status"] != "Accepted":
             raise Failed(f"{self.name} answered {reply['status']} to clearing a profile it has", [self.bench.seen.last_seq])
+
+    async def configure(self, **settings: float) -> None:
+        """Change settings by their names in `wire.settings`. NotApplicable, naming it, where the version has none."""
+        for name, value in settings.items():
+            key = spelled(self.seen.version, name)
+            if not key:
+                raise NotApplicable(f"the version {self.name} speaks has no setting {name}")
+            reply = await self.ask("SetKey", key=key, value=f"{value:g}")
+            if reply["status"] not in ("Accepted", "RebootRequired"):
+                raise Unclear(f"{self.name} answered {reply['status']} to the setting {key}, which this case needs")
 
     async def set_limit(self, amps: float) -> None:
         """Limit the running transaction, from now on."""

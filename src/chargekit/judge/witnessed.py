@@ -50,6 +50,16 @@ class TxSeen:
 
 
 @dataclass(slots=True)
+class Told:
+    """A message of a station, when it was witnessed, and what it was answered: `answered`, `refused` or nothing yet."""
+
+    seq: int
+    t: float
+    fact: Fact
+    outcome: str = ""
+
+
+@dataclass(slots=True)
 class StationSeen:
     """One station."""
 
@@ -63,6 +73,10 @@ class StationSeen:
     tokens: dict[str, str] = field(default_factory=dict)
     told: dict[int, MeterSample] = field(default_factory=dict)
     """The last meter values it told, by EVSE."""
+    facts: list[Told] = field(default_factory=list)
+    """Every message that could be read, in the order of the wire."""
+    dials: list[tuple[float, int]] = field(default_factory=list)
+    """When it asked for a connection and got none, with the record."""
 
     def running(self, evse: int = 1) -> TxSeen | None:
         return next((t for t in reversed(self.transactions) if t.evse == evse and not t.over), None)
@@ -96,6 +110,7 @@ class Witnessed:
         self.doorway = Doorway()
         self.last_seq = 0
         self._asked: dict[tuple[str, str, str], Fact | None] = {}
+        self._told: dict[tuple[str, str], Told] = {}
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[bool]]] = []
         for record in lab.history.records:
             self.take(record)
@@ -143,13 +158,24 @@ class Witnessed:
         if record.kind == "closed":
             seen.online = False
             return
+        if record.kind == "refused":
+            seen.dials.append((record.t, record.seq))
+            return
         action, _, form = record.kind.rpartition(".")
         ident = str(record.body.get("id"))
         if record.body.get("dir") == "up" and form == "req":
             fact = self._fact(seen, action, record.body.get("payload"))
             self._asked[(record.subject, ident, action)] = fact
             self._learn(seen, fact, record.seq)
-        elif record.body.get("dir") == "down" and form == "conf":
+            if fact is not None:
+                told = Told(record.seq, record.t, fact)
+                seen.facts.append(told)
+                self._told[(record.subject, ident)] = told
+            return
+        asked_of = self._told.pop((record.subject, ident), None) if record.body.get("dir") == "down" and form in ("conf", "err") else None
+        if asked_of is not None:
+            asked_of.outcome = "answered" if form == "conf" else "refused"
+        if record.body.get("dir") == "down" and form == "conf":
             asked = self._asked.pop((record.subject, ident, action), None)
             if asked is not None:
                 self._answer(seen, asked, action, record.body.get("payload"))

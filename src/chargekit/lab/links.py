@@ -60,6 +60,7 @@ class MemoryLink:
 
     def dial(self, now: float, access: Access | None = None) -> None:
         if not self.up:
+            self.tap.refused(now)
             self.world.post(self.station, Closed(self.csms, 1006, "no route"), now + DIAL_TIMEOUT_S)
             return
         self.life += 1

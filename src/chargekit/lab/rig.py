@@ -14,7 +14,7 @@ STATION_HANDS = frozenset({"present", "press_stop", "ev_certificate"})
 BENCH_HANDS = frozenset({"power_off", "power_on"})
 LINK_HANDS = frozenset({"link_cut", "link_mended"})
 LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class"})
-CSMS_HANDS = frozenset({"command", "authorise", "send_raw"})
+CSMS_HANDS = frozenset({"command", "authorise", "refuse", "send_raw"})
 ENTRANCE_HANDS = frozenset({"csms_shows", "csms_expects"})
 
 

@@ -187,6 +187,7 @@ class CsmsServer:
         if line is None:
             return ws.respond(404, "no such charging station\n")
         if not line.up:
+            line.tap.refused(self.world.now)
             return ws.respond(503, "not now\n")
         return self._judge(ws, request, line.station.id)
 
@@ -367,6 +368,7 @@ class StationLink:
 
     def dial(self, now: float, access: Access | None = None) -> None:
         if not self.up:
+            self.world.history.add(now, "wire", self.station, "refused", {})
             self.world.post(self.station, Closed(self.csms, 1006, "no route"), now + DIAL_TIMEOUT_S)
             return
         if self.wire is not None:

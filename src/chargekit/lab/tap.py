@@ -64,6 +64,10 @@ class WireTap:
     def closed(self, now: float, code: int, reason: str) -> None:
         self.history.add(now, "wire", self.station, "closed", {"code": code, "reason": reason[:200]})
 
+    def refused(self, now: float) -> None:
+        """A connection was asked for and not given."""
+        self.history.add(now, "wire", self.station, "refused", {})
+
     def frame(self, now: float, way: Direction, text: str) -> None:
         kind, body = self._read(way, text)
         self.history.add(now, "wire", self.station, kind, body)

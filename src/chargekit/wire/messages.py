@@ -65,6 +65,8 @@ class AuthorizeAsked:
 
 @dataclass(frozen=True, slots=True)
 class TransactionStarted:
+    """`sample`: all that is told of the meter, where that is more than its register (2.x; written only)."""
+
     evse: int
     token: str
     ref: str
@@ -75,6 +77,7 @@ class TransactionStarted:
     offline: bool = False
     remote_start_id: int | None = None
     seq: int = 0
+    sample: MeterSample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class ChargingStateChanged:
 
 @dataclass(frozen=True, slots=True)
 class TransactionEnded:
+    """`sample`: as of TransactionStarted."""
+
     evse: int
     tx: str
     at: float
@@ -111,6 +116,7 @@ class TransactionEnded:
     token: str | None = None
     offline: bool = False
     seq: int = 0
+    sample: MeterSample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +208,12 @@ class RemoteStop:
 @dataclass(frozen=True, slots=True)
 class Reset:
     """`hard`: 1.6 Hard / 2.x Immediate; otherwise Soft / OnIdle. `resume`: transactions are to go on afterwards (2.1
-    ImmediateAndResume, B13); the other versions have no word for it."""
+    ImmediateAndResume, B13); the other versions have no word for it. `evse`: that one alone (2.x); written only, a station reads
+    it as OtherCommand."""
 
     hard: bool
     resume: bool = False
+    evse: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,9 +296,7 @@ def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
         case RemoteStop():
             return "RemoteStopTransaction", {"transactionId": tx_number(command.tx)}
         case Reset():
-            if command.resume:
-                raise ValueError("1.6 has no reset after which transactions go on")
-            return "Reset", {"type": "Hard" if command.hard else "Soft"}
+            return "Reset", _write_reset(command)
         case Trigger():
             return "TriggerMessage", no_nones(requestedMessage=command.message, connectorId=command.evse)
         case SetAvailability():
@@ -312,6 +310,14 @@ def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
             return "UnlockConnector", {"connectorId": command.evse}
         case OtherCommand():
             return command.action, command.payload
+
+
+def _write_reset(command: Reset) -> Payload:
+    if command.resume:
+        raise ValueError("1.6 has no reset after which transactions go on")
+    if command.evse:
+        raise ValueError("1.6 has no reset of one EVSE")
+    return {"type": "Hard" if command.hard else "Soft"}
 
 
 def read_command(action: str, payload: Payload, cal: Calendar) -> Command:

@@ -8,6 +8,7 @@ Unavailable fold to Occupied; a NotifyEvent that tells one (G01.FR.03) is Status
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from chargekit.model.calendar import Calendar
@@ -372,7 +373,7 @@ class V2:
             case RemoteStop():
                 return "RequestStopTransaction", {"transactionId": tx_id(command.tx)}
             case Reset():
-                return "Reset", {"type": self._reset_word(command)}
+                return "Reset", no_nones(type=self._reset_word(replace(command, evse=0)), evseId=command.evse or None)
             case Trigger():
                 return "TriggerMessage", no_nones(requestedMessage=command.message, evse=_evse(command.evse))
             case SetAvailability():

@@ -57,7 +57,7 @@ def write_event(fact: TransactionStarted | Metered | ChargingStateChanged | Tran
                 "transactionInfo": no_nones(transactionId=tx_id(tx), remoteStartId=fact.remote_start_id),
                 "evse": {"id": fact.evse, "connectorId": fact.connector},
                 "idToken": id_token(fact.token, how),
-                "meterValue": samples.write_register(fact.register_wh, fact.at, "Transaction.Begin", cal, samples.as_number),
+                "meterValue": _values(fact, "Transaction.Begin", cal),
             }
         case Metered():
             values = samples.write(fact.samples, fact.context, cal, samples.as_number)
@@ -90,8 +90,15 @@ def write_event(fact: TransactionStarted | Metered | ChargingStateChanged | Tran
                 },
                 evse={"id": fact.evse},
                 idToken=id_token(fact.token, how) if fact.token else None,
-                meterValue=samples.write_register(fact.register_wh, fact.at, "Transaction.End", cal, samples.as_number),
+                meterValue=_values(fact, "Transaction.End", cal),
             )
+
+
+def _values(fact: TransactionStarted | TransactionEnded, context: str, cal: Calendar) -> list[Payload]:
+    """The register alone, or the sample that came with it."""
+    if fact.sample is None:
+        return samples.write_register(fact.register_wh, fact.at, context, cal, samples.as_number)
+    return samples.write((fact.sample,), context, cal, samples.as_number)
 
 
 def read_event(payload: Payload, cal: Calendar) -> Fact:
