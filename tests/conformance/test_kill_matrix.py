@@ -70,6 +70,12 @@ KILLS = {
     "tells-one-phase-thrice": ("CK-MTR-002", "ac-11", "told current of L2 against the meter"),
     "trusts-a-silent-meter": ("CK-MTR-101", SITE, "while the meter of grid is silent"),
     "believes-an-implausible-meter": ("CK-MTR-102", SITE, "while the meter of grid is frozen"),
+    "ignores-external-limit": ("CK-EXT-001", "ac-11", "did not fall below"),
+    "external-limit-never-released": ("CK-EXT-001", "ac-01", "did not reach 12 A"),
+    "external-limit-raises": ("CK-EXT-002", "ac-01", "on a limit of 8 A"),
+    "external-limit-only-while-charging": ("CK-EXT-003", "ac-01", "on a limit of 8 A"),
+    "external-limit-not-told": ("CK-EXT-004", "ac-11", "the news of an external limit did not come"),
+    "keeps-what-nobody-draws": ("CK-EXT-101", SITE, "current of the vehicle that was not limited"),
     "lease-without-fallback": ("CK-FBK-101", SITE, "did not fall below"),
 }
 """Defect: the case or check that must catch it, on which subject, and what its reason says."""

@@ -135,6 +135,8 @@ class Orders:
             return Reply("Rejected", why)
         self.store.set(command.evse, command.profile, self.own(now), self.rng)
         services_charging.plan_pull(self, now)
+        if "external" in self.memory:
+            self.apply_external(now, out)
         out.append(Save("profiles", self.store.to_json()))
         return ACCEPTED
 

@@ -14,6 +14,7 @@ from chargekit.emulator.authorising import Authorising
 from chargekit.emulator.availability import Availability
 from chargekit.emulator.decisions import Decisions
 from chargekit.emulator.delivering import Delivering
+from chargekit.emulator.external import External
 from chargekit.emulator.generation import GENERATIONS, KEYS
 from chargekit.emulator.linking import BOOT_RETRY_S, CSMS, Linking
 from chargekit.emulator.offering import Offering
@@ -49,7 +50,7 @@ class Tap(Protocol):
 
 class Station(
     Orders, Serving, Securing, Linking, Authorising, Transacting, Delivering, Reserving, Availability, Triggering, Offering, Telling,
-    Waking, Decisions,
+    Waking, External, Decisions,
 ):  # fmt: skip
     """A charging station. `saved` is its non-volatile memory; `clock_offset_s` how far its clock is ahead of UTC until the
     CSMS sets it (never, with `keeps_clock`)."""
@@ -239,8 +240,13 @@ class Station(
     # --- hands --------------------------------------------------------------------------------------------------
 
     def _hand(self, hand: Hand, now: float, out: list[Effect]) -> None:
+        if self.closing or "power" in self.timers or "up" in self.timers:
+            return
+        if hand.verb == "external_limit":
+            self.limited(hand, now, out)
+            return
         outlet = self.outlets.get(int(hand.args.get("evse", 1)))
-        if outlet is None or self.closing or "power" in self.timers or "up" in self.timers:
+        if outlet is None:
             return
         if hand.verb == "press_stop" and outlet.tx is not None:
             self.stop(outlet, "Local", "StopAuthorized", now, out)

@@ -9,6 +9,7 @@ from chargekit.judge.verdict import Failed, Measured, NotApplicable, Unclear, Ve
 from chargekit.judge.witnessed import Reading, StationSeen, TxSeen, Witnessed
 from chargekit.lab.assemble import CSMS, PLANT, Lab
 from chargekit.model.site import ChargingStation, MeterPoint, StationModel
+from chargekit.wire.messages import LimitImposed
 
 if TYPE_CHECKING:
     from chargekit.judge.premises import SiteUnder
@@ -189,6 +190,15 @@ class Charger:
 
     async def mend_link(self) -> None:
         await self.hand(self.name, "link_mended")
+
+    async def limit_outside(self, amps: float | None, source: str = "EMS", evse: int = 0) -> None:
+        """Set an external limit, A per phase, on an EVSE or (0) the station; None releases it."""
+        await self.hand(self.name, "external_limit", evse=evse, limit_a=amps, source=source)
+
+    @property
+    def tells_limits(self) -> bool:
+        """Whether its protocol has words for external limits."""
+        return self.seen.tells(LimitImposed)
 
     # --- asks ---------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ from chargekit.wire.messages import (
     Booted,
     ChargingStateChanged,
     Fact,
+    LimitImposed,
+    LimitReleased,
     Metered,
     Status,
     StatusChanged,
@@ -62,6 +64,12 @@ class StationSeen:
     tokens: dict[str, str] = field(default_factory=dict)
     told: dict[int, MeterSample] = field(default_factory=dict)
     """The last meter values it told, by EVSE."""
+    limits: dict[int, str] = field(default_factory=dict)
+    """Who limits it from outside, as it told last, by EVSE (0: the station); empty once it told the release."""
+
+    def tells(self, fact: type) -> bool:
+        """Whether its version has a message for such a fact."""
+        return bool(self.version) and fact not in codec(self.version).LACKS
 
     def running(self, evse: int = 1) -> TxSeen | None:
         return next((t for t in reversed(self.transactions) if t.evse == evse and not t.over), None)
@@ -176,6 +184,10 @@ class Witnessed:
                 running = next((t for t in seen.transactions if t.tx == fact.tx and not t.over), None) if fact.tx else None
                 if running is not None:
                     running.readings += 1
+            case LimitImposed():
+                seen.limits[fact.evse] = fact.source
+            case LimitReleased():
+                seen.limits[fact.evse] = ""
             case TransactionEnded():
                 for one in seen.transactions:
                     if one.tx == fact.tx and not one.over:

@@ -218,7 +218,7 @@ class ProfileStore:
         `values`: `limit`, `setpoint`, `discharge`, `reactive`, each also with `_l2` or `_l3`; what is not named stays.
         """
         found = next((one for one in self._installed if one.profile.id == id), None)
-        if found is None or found.profile.kind is not Kind.DYNAMIC:
+        if found is None or found.profile.kind is not Kind.DYNAMIC or found.profile.purpose is Purpose.EXTERNAL:
             return "InvalidProfile"  # K28.FR.11
         period = found.profile.periods[0]
         v2x = period.v2x or V2x()

@@ -114,6 +114,22 @@ class TransactionEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitImposed:
+    """Something outside OCPP limits the station (`evse` 0) or an EVSE; `source` as on the wire (EMS, SO, Other, ...). Not in 1.6."""
+
+    evse: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReleased:
+    """It no longer does. Not in 1.6."""
+
+    evse: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """A message understood by name only; `payload` as received."""
 
@@ -121,7 +137,19 @@ class Other:
     payload: dict[str, object]
 
 
-Fact = Booted | Alive | StatusChanged | AuthorizeAsked | TransactionStarted | Metered | ChargingStateChanged | TransactionEnded | Other
+Fact = (
+    Booted
+    | Alive
+    | StatusChanged
+    | AuthorizeAsked
+    | TransactionStarted
+    | Metered
+    | ChargingStateChanged
+    | TransactionEnded
+    | LimitImposed
+    | LimitReleased
+    | Other
+)
 
 
 # --- answers of the CSMS to facts -------------------------------------------------------------------------------

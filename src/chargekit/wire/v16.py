@@ -46,6 +46,8 @@ from .messages import (
     GetComposite,
     GetKeys,
     KeysReply,
+    LimitImposed,
+    LimitReleased,
     Metered,
     Other,
     OtherCommand,
@@ -148,6 +150,8 @@ def write_fact(fact: Fact, cal: Calendar) -> tuple[str, Payload]:
                 reason=_reason(fact.reason),
                 idTag=_token(fact.token) if fact.token else None,
             )
+        case LimitImposed() | LimitReleased():
+            raise ValueError("1.6 has no message about limits from outside")
         case Other():
             return fact.action, fact.payload
 
@@ -225,6 +229,7 @@ _FACTS: Final[dict[str, Any]] = {
     "MeterValues": _read_meter,
 }
 FACTS: Final = frozenset(_FACTS)
+LACKS: Final[frozenset[type]] = frozenset({LimitImposed, LimitReleased})
 
 
 # --- answers ----------------------------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ from .messages import (
     GetComposite,
     GetKeys,
     KeysReply,
+    LimitImposed,
+    LimitReleased,
     Metered,
     Other,
     OtherCommand,
@@ -151,13 +153,17 @@ _FACTS: Final[dict[str, Any]] = {
     "TransactionEvent": read_event,
     "MeterValues": _read_meter,
     "NotifyEvent": _read_event_data,
+    "NotifyChargingLimit": lambda payload, cal: LimitImposed(
+        opt_whole(payload, "evseId", 0) or 0, text(table(payload, "chargingLimit"), "chargingLimitSource")
+    ),
+    "ClearedChargingLimit": lambda payload, cal: LimitReleased(opt_whole(payload, "evseId", 0) or 0, text(payload, "chargingLimitSource")),
 }
 
 
 # --- answers ----------------------------------------------------------------------------------------------------
 
 
-_PLAINLY_ANSWERED: Final = (Metered, StatusChanged, ChargingStateChanged, TransactionStarted, TransactionEnded)
+_PLAINLY_ANSWERED: Final = (Metered, StatusChanged, ChargingStateChanged, TransactionStarted, TransactionEnded, LimitImposed, LimitReleased)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------
@@ -290,6 +296,7 @@ class V2:
     def __init__(self, version: str) -> None:
         self.VERSION = version
         self.FACTS, self.COMMANDS = frozenset(_FACTS), frozenset(_COMMANDS)
+        self.LACKS: frozenset[type] = frozenset()
         self._how = DIFFERENCES[version]
 
     def write_fact(self, fact: Fact, cal: Calendar) -> tuple[str, Payload]:
@@ -322,6 +329,10 @@ class V2:
                 return "MeterValues", {"evseId": fact.evse, "meterValue": values}
             case TransactionStarted() | Metered() | ChargingStateChanged() | TransactionEnded():
                 return "TransactionEvent", write_event(fact, cal, self._how)
+            case LimitImposed():
+                return "NotifyChargingLimit", no_nones(chargingLimit={"chargingLimitSource": fact.source}, evseId=fact.evse or None)
+            case LimitReleased():
+                return "ClearedChargingLimit", no_nones(chargingLimitSource=fact.source, evseId=fact.evse or None)
             case Other():
                 return fact.action, fact.payload
 
