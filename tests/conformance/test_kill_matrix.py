@@ -70,6 +70,9 @@ KILLS = {
     "tells-one-phase-thrice": ("CK-MTR-002", "ac-11", "told current of L2 against the meter"),
     "trusts-a-silent-meter": ("CK-MTR-101", SITE, "while the meter of grid is silent"),
     "believes-an-implausible-meter": ("CK-MTR-102", SITE, "while the meter of grid is frozen"),
+    "phase-arithmetic": ("CK-PHS-001", "staff-01", "did not reach 11 A"),
+    "ignores-number-of-phases": ("CK-PHS-001", "staff-03", "phases in use on a limit for one was 3.00"),
+    "switches-phases-under-load": ("CK-PHS-002", "staff-03", "did not stop the current to switch phases"),
     "ignores-external-limit": ("CK-EXT-001", "ac-11", "did not fall below"),
     "external-limit-never-released": ("CK-EXT-001", "ac-01", "did not reach 12 A"),
     "external-limit-raises": ("CK-EXT-002", "ac-01", "on a limit of 8 A"),
@@ -103,7 +106,7 @@ CARRIER = {
 
 @cache
 def trial(case: str, subject: str, *defects: str):
-    site = "campus" if subject.startswith(("rapid", "visitor")) else SITE
+    site = "campus" if subject.startswith(("rapid", "visitor", "staff")) else SITE
     return run_trial(Setting(load_site(site), defects=defects), known_case(case), subject)
 
 
@@ -137,6 +140,8 @@ def test_good_firmware_and_a_good_controller_pass(case):
     subjects = ("ac-01", "ac-11") if known_case(case).scope == "charger" else (SITE,)
     if known_case(case).requires & HARDWARE:
         subjects = ("visitor-01",) if "shared_supply" in known_case(case).requires else ("rapid-01",)
+        if "phase_switching" in known_case(case).requires:
+            subjects = ("staff-01", "staff-03")
     for subject in subjects:
         found = trial(case, subject)
         assert found.verdict is Verdict.PASS, found.reasons

@@ -182,6 +182,7 @@ TABLE: Final[tuple[Variable, ...]] = (
     _set("SmartChargingCtrlr", "ExternalConstraintsProfileDisallowed", "boolean", default="false", since="2.1"),
     *(_const("SmartChargingCtrlr", "ChargingProfilePersistence", "boolean", "true", instance=i, since="2.1") for i in _PERSISTENT),
     _live("SmartChargingCtrlr", "ACPhaseSwitchingSupported", "boolean", "phase_switching", watched=False),
+    _live("SmartChargingCtrlr", "Phases3to1", "boolean", "phase_switching", watched=False),
     _const("ReservationCtrlr", "Available", "boolean", "true"),
     _const("ReservationCtrlr", "Enabled", "boolean", "true"),
     _const("ReservationCtrlr", "NonEvseSpecific", "boolean", "true"),

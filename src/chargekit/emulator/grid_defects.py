@@ -1,4 +1,4 @@
-"""Flaws of real stations towards what limits them from outside OCPP, each as an override of one decision point."""
+"""Flaws of real stations towards limits from outside OCPP and in switching phases, each as an override of one decision point."""
 
 from __future__ import annotations
 
@@ -75,4 +75,37 @@ class HushesExternal(Defect, _Base):
         return True
 
 
-GRID_DEFECTS: tuple[type[Defect], ...] = (IgnoresExternal, KeepsExternal, ExternalLeads, ExternalNextTime, HushesExternal)
+class PhaseArithmetic(Defect, _Base):
+    name = "phase-arithmetic"
+    seen = "divides a limit in watts by three also where numberPhases is 1"
+    area, point = "profiles", "station.limit_in_force"
+
+    def limit_in_force(self, outlet: Outlet, now: float) -> InForce:
+        good = super().limit_in_force(outlet, now)
+        watts = bool(good.leading) and good.leading[0].unit == "W"
+        return replace(good, limit_a=good.limit_a * good.phases / 3.0) if watts and good.phases else good
+
+
+class AllPhases(Defect, _Base):
+    name = "ignores-number-of-phases"
+    seen = "takes a limit for one phase and draws it on each of three"
+    area, point = "profiles", "station.phases"
+
+    def phases_of(self, outlet: Outlet, force: InForce) -> tuple[int, int]:
+        super().phases_of(outlet, force)
+        return outlet.evse.phases, 1
+
+
+class SwitchesUnderLoad(Defect, _Base):
+    name = "switches-phases-under-load"
+    seen = "switches from three phases to one while the vehicle draws"
+    area, point = "profiles", "station.phases"
+
+    def phases_of(self, outlet: Outlet, force: InForce) -> tuple[int, int]:
+        outlet.wired = super().phases_of(outlet, force)
+        return outlet.wired
+
+
+GRID_DEFECTS: tuple[type[Defect], ...] = (
+    IgnoresExternal, KeepsExternal, ExternalLeads, ExternalNextTime, HushesExternal, PhaseArithmetic, AllPhases, SwitchesUnderLoad,
+)  # fmt: skip

@@ -43,17 +43,39 @@ class Offering:
             outlet.limit_a = min(outlet.limit_a, self.station_share_a(outlet, now))
         target = self.offered_a(outlet, min(outlet.limit_a, self.supply_a(outlet)), now)
         aimed = outlet.aim[1] if outlet.aim else outlet.offer_a
-        if target != aimed:
+        before, outlet.wanted = outlet.wanted, self.phases_of(outlet, force)
+        if target != aimed or outlet.wanted != before:
             outlet.aim = (now + self.latency_s(outlet) + self.room_s(outlet, target), target)
             self.timers[f"aim/{number}"] = outlet.aim[0]
 
     def _apply(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         if outlet.aim is None or outlet.tx is None:
             return
+        if self._switching(outlet, now, out):
+            return
         outlet.offer_a, outlet.aim = outlet.aim[1], None
         self._await_vehicle(outlet, now)
         self._contactor(outlet, now, out, force=True)
         self._show(outlet, now, out)
+
+    def _switching(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> bool:  # type: ignore[misc]
+        """Whether the offer has to wait for other phases: the pilot goes off and the contactor opens before anything is switched."""
+        number = outlet.evse.id
+        if f"switch/{number}" in self.timers:
+            return True
+        if outlet.wanted == outlet.wired:
+            return False
+        if not outlet.closed and outlet.offer_a <= 0.0:
+            outlet.wired = outlet.wanted
+            return False
+        self._load(outlet, False, 0.0, out)
+        self.timers[f"switch/{number}"] = now + self.switch_s(outlet)
+        self._show(outlet, now, out)
+        return True
+
+    def _switched(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+        outlet.wired = outlet.wanted
+        self._apply(outlet, now, out)
 
     def _contactor(self: Station, outlet: Outlet, now: float, out: list[Effect], *, force: bool = False) -> None:  # type: ignore[misc]
         closed = self.may_close(outlet) and outlet.pilot.wants_energy
@@ -64,4 +86,4 @@ class Offering:
         outlet.closed, outlet.offer_a = closed, offer_a
         share = outlet.evse.max_kw
         watts = None if share is None else min(share * 1000.0, self.output_w(outlet, offer_a))
-        out.append(Load(outlet.evse.id, closed, offer_a, watts))
+        out.append(Load(outlet.evse.id, closed, offer_a, watts, phases=outlet.wired[0], phase=outlet.wired[1]))

@@ -58,7 +58,8 @@ _TX_NAMES = tuple(f.name for f in fields(Transaction))
 class Outlet:
     """`aim` is a change of the pilot still to come, (time, A). `ended`: a transaction ended and the cable is still in. `token` to
     `profile` wait for the cable, and then belong to the transaction. `operative`: what it lives by now, which during a transaction is not
-    yet what it was set to. `shown`: the statuses told last, by connector. `flowed`: energy flowed in this transaction."""
+    yet what it was set to. `shown`: the statuses told last, by connector. `flowed`: energy flowed in this transaction. `wired`: (how many phases feed it, which where it is one), `wanted`
+what that is to become."""
 
     evse: Evse
     pilot: ControlPilot = ControlPilot.A
@@ -79,6 +80,8 @@ class Outlet:
     flowed: bool = False
     charging_shown: Status | None = None
     limit_a: float = 0.0
+    wired: tuple[int, int] = (3, 1)
+    wanted: tuple[int, int] = (3, 1)
     pulses: int = 0
     marks: dict[str, Any] = field(default_factory=dict)
     """What a defect wants to remember."""

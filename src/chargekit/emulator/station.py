@@ -92,7 +92,11 @@ class Station(
         self.txids: dict[str, str] = {k[3:]: v for k, v in saved.items() if k.startswith("id/")}
         self.store = ProfileStore(
             [e.id for e in spec.model.evses], spec.model.voltage_v, spec.model.rate_units,
-            rules_of(spec.ocpp, {e.id: e.phases for e in spec.model.evses if not e.dc}, spec.model.phase_switching), calendar,
+            rules_of(
+                spec.ocpp, {e.id: e.phases for e in spec.model.evses if not e.dc}, spec.model.phase_switching,
+                dc=[e.id for e in spec.model.evses if e.dc],
+            ), calendar,
+            fixed=[e.id for e in spec.model.evses if e.dc or (e.phases == 3 and not spec.model.phase_switching)],
         )  # fmt: skip
         self.store.load(self.profiles_at_start(saved.get("profiles", ())))
         self.flags = self.flags_at_start(saved)
@@ -100,6 +104,7 @@ class Station(
         self.outlets = {e.id: Outlet(e) for e in spec.model.evses}
         for outlet in self.outlets.values():
             outlet.operative = self.operative(outlet)
+            outlet.wired = outlet.wanted = (outlet.evse.phases, 1)
         self.left = {e.id: saved[f"tx/{e.id}"] for e in spec.model.evses if f"tx/{e.id}" in saved}
         self.online = False
         self.accepted = False
@@ -259,7 +264,7 @@ class Station(
 
 _OF_OUTLET = {
     "aim": "_apply", "limit": "refresh", "pulse": "_pulse", "pulsed": "_pulsed", "token": "_no_cable", "cap": "_capped",
-    "evse": "_evse_back",
+    "evse": "_evse_back", "switch": "_switched",
 }  # fmt: skip
 """Timers of an outlet, written `aim/1`: what is done when they are due."""
 

@@ -217,7 +217,7 @@ class Transacting:
         number = outlet.evse.id
         self._load(outlet, False, 0.0, out)
         outlet.aim, outlet.limit_a = None, 0.0
-        for name in ("aim", "limit", "pulse", "pulsed"):
+        for name in ("aim", "limit", "pulse", "pulsed", "switch"):
             self.timers.pop(f"{name}/{number}", None)
 
     def end(  # type: ignore[misc]

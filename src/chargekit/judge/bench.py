@@ -217,11 +217,14 @@ class Charger:
             raise Failed(f"{self.name} did not answer {kind}: {reply.get('why', '')}")
         return reply
 
-    async def set_profile(self, *, periods: Sequence[tuple[float, float]], purpose: str = "TxProfile", id: int = 1, **more: Any) -> None:
+    async def set_profile(
+        self, *, periods: Sequence[tuple[float, float]], purpose: str = "TxProfile", id: int = 1, number_phases: int | None = None,
+        **more: Any,
+    ) -> None:  # fmt: skip
         """Install a profile that starts now; `periods` are (start s, A per phase). Failed unless it is accepted."""
         profile: dict[str, Any] = {
             "id": id, "purpose": purpose, "kind": "Absolute", "start": self.bench.now - 2.0,
-            "periods": [{"start_s": s, "limit": a} for s, a in periods], **more,
+            "periods": [{"start_s": s, "limit": a, "number_phases": number_phases} for s, a in periods], **more,
         }  # fmt: skip
         if purpose == "TxProfile":
             profile["transaction"] = "current"
