@@ -73,8 +73,8 @@ class Decisions:
 
     @point("station.phases")
     def phases_of(self: Station, outlet: Outlet, force: InForce) -> tuple[int, int]:  # type: ignore[misc]
-        """How many phases feed a vehicle under a limit, and which where it is one (K01.FR.20, FR.43, FR.45 to FR.48): all or the first, where
-        the station can switch. Two can't be had alone: one is no more than two."""
+        """How many phases feed a vehicle under a limit, and which where it is one (K01.FR.20, FR.43, FR.45 to FR.48): all or one, where the
+        station can switch. Two can't be had alone: one is no more than two."""
         most = outlet.evse.phases
         if outlet.evse.dc or not self.spec.model.phase_switching or force.phases is None or force.phases >= most:
             return most, 1

@@ -15,6 +15,7 @@ from chargekit.model.profile_store import Running
 from chargekit.wire import Unreadable
 from chargekit.wire.messages import (
     AuthorizeAsked,
+    CancelReservation,
     ClearProfile,
     Command,
     CommandReply,
@@ -25,6 +26,7 @@ from chargekit.wire.messages import (
     RemoteStart,
     RemoteStop,
     Reply,
+    ReserveNow,
     Reset,
     SetAvailability,
     SetKey,
@@ -58,7 +60,7 @@ class Orders:
         except Unreadable as why:
             self.session.refuse(called.id, why.code, why.text[:200])
             return
-        if isinstance(command, (GetKeys, SetKey, OtherCommand)):
+        if isinstance(command, (GetKeys, SetKey, ReserveNow, CancelReservation, OtherCommand)):
             self.serve(called, now, out)
             return
         reply = self.carry_out(command, called.payload, now, out)
@@ -116,7 +118,7 @@ class Orders:
                 return self._availability(command, payload, now, out)
             case Unlock():
                 return Reply(self.unlock_verdict(command.evse, command.connector))
-            case GetKeys() | SetKey() | OtherCommand():
+            case GetKeys() | SetKey() | ReserveNow() | CancelReservation() | OtherCommand():
                 return Reply("NotSupported")
 
     @point("station.refusal")

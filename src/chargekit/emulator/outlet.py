@@ -58,8 +58,8 @@ _TX_NAMES = tuple(f.name for f in fields(Transaction))
 class Outlet:
     """`aim` is a change of the pilot still to come, (time, A). `ended`: a transaction ended and the cable is still in. `token` to
     `profile` wait for the cable, and then belong to the transaction. `operative`: what it lives by now, which during a transaction is not
-    yet what it was set to. `shown`: the statuses told last, by connector. `flowed`: energy flowed in this transaction. `wired`: (how many phases feed it, which where it is one), `wanted`
-what that is to become."""
+    yet what it was set to. `shown`: the statuses told last, by connector. `flowed`: energy flowed in this transaction. `wired`: (how many
+    phases feed it, which where it is one), `wanted`: what that is to become."""
 
     evse: Evse
     pilot: ControlPilot = ControlPilot.A

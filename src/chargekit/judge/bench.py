@@ -243,6 +243,12 @@ class Charger:
         """Limit the running transaction, from now on."""
         await self.set_profile(periods=[(0.0, amps)])
 
+    async def reserve(self, id: int, token: str, for_s: float) -> None:
+        """Reserve the EVSE for a token, from now on for so many seconds. Failed unless it is accepted."""
+        reply = await self.ask("ReserveNow", evse=self.evse, id=id, token=token, until=self.bench.now + for_s)
+        if reply["status"] != "Accepted":
+            raise Failed(f"{self.name} answered {reply['status']} to a reservation of a free EVSE", [self.bench.seen.last_seq])
+
     # --- states -------------------------------------------------------------------------------------------------
 
     async def expect(self, holds: Any, within_s: float, what: str) -> None:

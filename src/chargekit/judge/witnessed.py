@@ -20,6 +20,7 @@ from chargekit.wire.messages import (
     LimitImposed,
     LimitReleased,
     Metered,
+    ReservationEnded,
     Status,
     StatusChanged,
     TokenAnswer,
@@ -66,6 +67,9 @@ class StationSeen:
     """The last meter values it told, by EVSE."""
     limits: dict[int, str] = field(default_factory=dict)
     """Who limits it from outside, as it told last, by EVSE (0: the station); empty once it told the release."""
+
+    reservations: dict[int, str] = field(default_factory=dict)
+    """How reservations ended, as it told, by their ids."""
 
     def tells(self, fact: type) -> bool:
         """Whether its version has a message for such a fact."""
@@ -184,10 +188,10 @@ class Witnessed:
                 running = next((t for t in seen.transactions if t.tx == fact.tx and not t.over), None) if fact.tx else None
                 if running is not None:
                     running.readings += 1
-            case LimitImposed():
-                seen.limits[fact.evse] = fact.source
-            case LimitReleased():
-                seen.limits[fact.evse] = ""
+            case LimitImposed() | LimitReleased():
+                seen.limits[fact.evse] = fact.source if isinstance(fact, LimitImposed) else ""
+            case ReservationEnded():
+                seen.reservations[fact.id] = fact.why
             case TransactionEnded():
                 for one in seen.transactions:
                     if one.tx == fact.tx and not one.over:

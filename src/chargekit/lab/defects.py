@@ -24,10 +24,12 @@ def _installed() -> dict[str, type[Defect]]:
     from chargekit.emulator.grid_defects import GRID_DEFECTS
     from chargekit.emulator.plant_defects import PLANT_DEFECTS
     from chargekit.emulator.profile_defects import PROFILE_DEFECTS
+    from chargekit.emulator.reservation_defects import RESERVATION_DEFECTS
     from chargekit.emulator.service_defects import SERVICE_DEFECTS
     from chargekit.emulator.station_defects import STATION_DEFECTS
 
-    ours = (*STATION_DEFECTS, *PROFILE_DEFECTS, *SERVICE_DEFECTS, *GRID_DEFECTS, *PLANT_DEFECTS, *CONTROLLER_DEFECTS)
+    stations = (*STATION_DEFECTS, *PROFILE_DEFECTS, *SERVICE_DEFECTS, *GRID_DEFECTS, *RESERVATION_DEFECTS)
+    ours = (*stations, *PLANT_DEFECTS, *CONTROLLER_DEFECTS)
     found = {one.name: one for one in ours}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         one = point.load()

@@ -130,6 +130,14 @@ class LimitReleased:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationEnded:
+    """A reservation ended by itself: `why` as on the wire (Expired, Removed, ...). 1.6 tells it by StatusChanged alone."""
+
+    id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """A message understood by name only; `payload` as received."""
 
@@ -148,6 +156,7 @@ Fact = (
     | TransactionEnded
     | LimitImposed
     | LimitReleased
+    | ReservationEnded
     | Other
 )
 
@@ -270,6 +279,22 @@ class Unlock:
 
 
 @dataclass(frozen=True, slots=True)
+class ReserveNow:
+    """Hold an EVSE (0: any) for a token, or whoever is of its group, until a run second."""
+
+    id: int
+    evse: int
+    token: str
+    until: float
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReservation:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class OtherCommand:
     action: str
     payload: dict[str, object]
@@ -287,6 +312,8 @@ Command = (
     | GetKeys
     | SetKey
     | Unlock
+    | ReserveNow
+    | CancelReservation
     | OtherCommand
 )
 
