@@ -71,7 +71,8 @@ ROWS: list[Row] = [
      store((0, made(MOST, (0, 20), (100, 10), id=1)), (0, made(EXTERNAL, (0, 18), (50, 11), id=2)), (1, made(TX, (0, 16), (60, 12), id=3))),
      [(49, 16), (50, 11), (60, 11), (100, 10)]),
     ("K02.FR.08: after its TxProfile the lower of default and maximum",
-     store((0, made(MOST, (0, 8), id=1)), (0, made(DEFAULT, (0, 10), id=2)), (1, made(TX, (0, 6), id=3, duration_s=60.0))), [(59, 6), (60, 8)]),
+     store((0, made(MOST, (0, 8), id=1)), (0, made(DEFAULT, (0, 10), id=2)), (1, made(TX, (0, 6), id=3, duration_s=60.0))),
+     [(59, 6), (60, 8)]),
     ("16 §7.12, E3.69: amperes are of each phase", store((1, made(TX, (0, 10)))), [(1, 10)]),
     ("16 §7.14: 6,900 W without numberPhases", store((1, made(TX, (0, 6900), unit="W"))), [(1, 10)]),
     ("E3.34: W for three phases are not rescaled where one is used",
@@ -166,7 +167,11 @@ def test_what_the_csms_may_not_update() -> None:
 
 def test_offline_what_is_installed_goes_on() -> None:
     """K06.FR.01, FR.02, K07.FR.01, 16 §3.13.6: the TxProfile, else the default and the maximum, else nothing."""
-    for installed, amps in (((), NONE), (((1, made(DEFAULT, (0, 9))),), 9), (((1, made(DEFAULT, (0, 9))), (1, made(TX, (0, 14), id=2))), 14)):
+    for installed, amps in (
+        ((), NONE),
+        (((1, made(DEFAULT, (0, 9))),), 9),
+        (((1, made(DEFAULT, (0, 9))), (1, made(TX, (0, 14), id=2))), 14),
+    ):
         found = store(*installed)
         found.offline(10.0)
         assert limit(found, 5000.0) == amps
@@ -188,7 +193,8 @@ def outside(setpoint: float | None = None, least: float | None = None, most: flo
 SETPOINTS: list[tuple[str, ProfileStore, float]] = [
     ("K08.FR.08, V2X.03: 2,000 W under a maximum of 1,000 W",
      store((1, made(TX, set_to(2000.0), unit="W")), (0, made(MOST, (0, 1000), id=2, unit="W"))), 1000),
-    ("V2X.04: -2,000 W over a discharge limit of -1,000 W", store((1, made(TX, set_to(-2000.0), unit="W")), (0, outside(least=-1000.0))), -1000),
+    ("V2X.04: -2,000 W over a discharge limit of -1,000 W",
+     store((1, made(TX, set_to(-2000.0), unit="W")), (0, outside(least=-1000.0))), -1000),
     ("V2X.04: and within it", store((1, made(TX, set_to(-500.0), unit="W")), (0, outside(least=-1000.0))), -500),
     ("Q06.FR.20, FR.21: the external setpoint goes first", store((1, made(TX, set_to(2000.0), unit="W")), (0, outside(1400.0))), 1400),
     ("Q06.FR.03: alone it counts as well", store((1, made(DEFAULT, (0, 9000), unit="W")), (0, outside(1400.0))), 1400),

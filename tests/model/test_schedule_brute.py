@@ -163,7 +163,8 @@ def test_the_composite_of_a_station_is_its_evses_under_its_maximum(version: str,
         hardware = {1: 16.0, 2: 32.0}
         slow.soc = None
         told = store.composite_of_all(now, 1500.0, {n: Running(t, float(s)) for n, (t, s) in running.items()}, hardware, {1: 3, 2: 3})
-        for into in range(0, 1500, 31):
+        edges = {int(p.start_s) + beside for p in told for beside in (-1, 0, 1)}
+        for into in sorted({*range(0, 1500, 17), *edges} & set(range(1500))):
             now_told = [p.limit for p in told if p.start_s <= into][-1]
             assert now_told == brute.of_all(slow, int(now) + into, running, hardware, int(now)), into
 

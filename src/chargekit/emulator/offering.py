@@ -16,7 +16,10 @@ class Offering:
 
     def refresh(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """Resolve the limit again and aim the pilot at it; outlets on one supply make room for each other."""
+        before = outlet.mode
         self._resolve(outlet, now)
+        if outlet.mode is not before and outlet.tx is not None:
+            self.event(outlet, "OperationModeChanged", now, out)  # 2.1 K01.FR.110
         if (self.spec.model.supply_a is not None and not outlet.evse.dc) or (len(self.outlets) > 1 and self.store.wide):
             for other in self.outlets.values():
                 if other is not outlet:
@@ -38,6 +41,7 @@ class Offering:
         force = self.limit_in_force(outlet, now)
         if force.until != float("inf"):
             self.timers[f"limit/{number}"] = max(force.until - self.offset, now + 0.001)
+        outlet.mode = force.mode
         outlet.limit_a = min(force.flow_a, outlet.evse.max_a) if outlet.tx.delivers else 0.0
         if len(self.outlets) > 1 and self.store.wide:
             outlet.limit_a = min(outlet.limit_a, self.station_share_a(outlet, now))

@@ -11,6 +11,7 @@ from chargekit.emulator.outlet import Outlet
 from chargekit.emulator.services_security import KINDS
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose, RateUnit
+from chargekit.model.profile_rules import flaw
 from chargekit.model.profile_store import Running
 from chargekit.wire import Unreadable
 from chargekit.wire.messages import (
@@ -62,6 +63,9 @@ class Orders:
             return
         if isinstance(command, (GetKeys, SetKey, ReserveNow, CancelReservation, OtherCommand)):
             self.serve(called, now, out)
+            return
+        if isinstance(command, SetProfile) and self.generation.assigned and command.evse not in (0, *self.outlets):
+            self.session.refuse(called.id, "property", f"connectorId {command.evse} is not here")  # 1.6 errata 3.39
             return
         reply = self.carry_out(command, called.payload, now, out)
         payload = self.codec.write_reply(command, reply, self.calendar)
@@ -175,6 +179,8 @@ class Orders:
         wrong = profile is not None and (profile.purpose is not Purpose.TX or profile.transaction is not None)
         if wrong and self.generation.charging_state:
             return Reply("Rejected", "InvalidProfile")
+        if profile is not None and self.generation.charging_state and (why := flaw(command.evse or 1, profile, self.store.rules)):
+            return Reply("Rejected", why)  # K05.FR.05
         return ACCEPTED if self._free(command.evse, command.token, group) is not None else REJECTED
 
     def _free(self: Station, evse: int | None, token: str, group: str) -> Outlet | None:  # type: ignore[misc]

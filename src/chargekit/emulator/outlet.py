@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chargekit.model.pilot import ControlPilot
-from chargekit.model.profile import ChargingProfile
+from chargekit.model.profile import ChargingProfile, Mode
 from chargekit.model.site import Evse
 from chargekit.wire.messages import Status
 
@@ -80,6 +80,7 @@ class Outlet:
     flowed: bool = False
     charging_shown: Status | None = None
     limit_a: float = 0.0
+    mode: Mode = Mode.CHARGING_ONLY
     wired: tuple[int, int] = (3, 1)
     wanted: tuple[int, int] = (3, 1)
     pulses: int = 0
