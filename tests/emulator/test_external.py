@@ -20,10 +20,10 @@ def amps(talk: Talk, evse: int = 1) -> float:
     return talk.plant.bays[("s", evse)].current_a(talk.world.now)[0]
 
 
-def limit(talk: Talk, amps: float | None, evse: int = 0, source: str = "EMS", run_s: float = 30.0) -> float:
+def limit(talk: Talk, amps: float | None, evse: int = 0, source: str = "EMS", run_s: float = 30.0, **more: bool) -> float:
     """Set or release a limit; when."""
     at = talk.world.now
-    talk.hand("s", "external_limit", evse=evse, limit_a=amps, source=source)
+    talk.hand("s", "external_limit", evse=evse, limit_a=amps, source=source, **more)
     talk.run(run_s)
     return at
 
@@ -125,7 +125,7 @@ def test_1_6_has_no_word_for_it() -> None:
 
 @SECOND
 def test_small_changes_are_not_told_until_they_add_up(version: str) -> None:
-    """K11.FR.02, FR.04 with LimitChangeSignificance 10 %: 20 to 19 A is nothing to tell, 20 to 17.5 A is."""
+    """K11.FR.02, FR.04, SC.02, SC.03 with LimitChangeSignificance 10 %: 20 to 19 A is nothing to tell, 20 to 17.5 A is."""
     talk = charging(version)
     talk.set("", "SmartChargingCtrlr.LimitChangeSignificance", "10")
     limit(talk, 20.0)
@@ -170,7 +170,7 @@ def test_the_schedule_comes_along_where_it_is_wanted(version: str) -> None:
 
 @SECOND
 def test_it_is_reported_and_the_csms_can_neither_clear_nor_replace_it(version: str) -> None:
-    """K11.FR.06, K12.FR.05, K10.FR.06, K01.FR.05: purpose ChargingStationExternalConstraints, with its source, a negative id."""
+    """K11.FR.06, K12.FR.05, K10.FR.06, K01.FR.05, K29.FR.04: purpose ChargingStationExternalConstraints, with its source, a negative id."""
     talk = Talk(version)
     limit(talk, 10.0)
     at = talk.world.now
@@ -240,3 +240,46 @@ def test_a_limit_for_an_evse_it_does_not_have_is_none(evse: int) -> None:
     at = limit(talk, 10.0, evse)
     assert talk.station.store.installed == []
     assert talk.of("NotifyChargingLimit", at) == []
+
+
+def test_2_1_what_is_generated_on_the_spot_comes_on_top() -> None:
+    """K27.FR.01 to FR.05: 10 A of a default and 4 A of the sun are 14 A; told and read back as LocalGeneration, apart from limits."""
+    talk = charging("2.1")
+    talk.set("", WITH_SCHEDULES, "true")
+    talk.ask("SetChargingProfile", {"evseId": 1, "chargingProfile": default(10.0)})
+    at = limit(talk, 4.0, source="SO", generated=True)
+    assert amps(talk) == pytest.approx(14.0, abs=0.1)
+    assert composite(talk) == [14.0]
+    (told,) = talk.of("NotifyChargingLimit", at)
+    assert told["chargingLimit"] == {"chargingLimitSource": "Other", "isLocalGeneration": True}
+    assert told["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"] == 4.0
+    limit(talk, 12.0)
+    assert amps(talk) == pytest.approx(14.0, abs=0.1), "a limit above the default"
+    limit(talk, 8.0)
+    assert amps(talk) == pytest.approx(12.0, abs=0.1)
+    at = talk.world.now
+    assert talk.ask("GetChargingProfiles", {"requestId": 1, "chargingProfile": {}})["status"] == "Accepted"
+    talk.run(5)
+    found = {p["id"]: p["chargingProfilePurpose"] for part in talk.of("ReportChargingProfiles", at) for p in part["chargingProfile"]}
+    assert found == {-1: "ChargingStationExternalConstraints", -1001: "LocalGeneration", 5: "TxDefaultProfile"}
+    limit(talk, None, source="SO", generated=True)
+    assert amps(talk) == pytest.approx(8.0, abs=0.1)
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_before_2_1_nothing_is_generated_on_the_spot(version: str) -> None:
+    talk = Talk(version)
+    limit(talk, 4.0, generated=True)
+    assert talk.station.store.installed == []
+
+
+def test_2_1_whose_setpoint_goes_first() -> None:
+    """Q06.FR.21, FR.22: SetpointPriority; it is kept over a power cut."""
+    talk = Talk("2.1")
+    assert talk.station.store.csms_first is False
+    talk.set("", "SmartChargingCtrlr.SetpointPriority", "CSMS")
+    assert talk.station.store.csms_first is True
+    talk.power_cut(run_s=60)
+    assert talk.station.store.csms_first is True
+    talk.set("", "SmartChargingCtrlr.SetpointPriority", "ExternalSystem")
+    assert talk.station.store.csms_first is False

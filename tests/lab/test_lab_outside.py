@@ -194,6 +194,8 @@ COMPLAINTS = [
     ("ac-01", "external_limit", {"limit_a": 10, "evse": False}, "external_limit: evse: one of [1] expected"),
     ("ac-01", "external_limit", {"limit_a": 10, "source": "Sun"}, "external_limit: source: 'Sun' is not known here"),
     ("ac-01", "external_limit", {"limit_a": 10, "source": ["EMS"]}, "external_limit: source: ['EMS'] is not known here"),
+    ("ac-01", "external_limit", {"limit_a": 10, "generated": True}, None),
+    ("ac-01", "external_limit", {"limit_a": 10, "generated": 1}, "external_limit: generated: true or false expected"),
     (CSMS, "external_limit", {"limit_a": 10}, "external_limit: 'csms' is no station of this site"),
     (CSMS, "command", {"station": "ac-01"}, "'command' is no hand that can be asked for from outside"),
     (CSMS, "explode", {}, "'explode' is no hand that can be asked for from outside"),

@@ -209,6 +209,14 @@ def test_a_setpoint(clause: str, found: ProfileStore, watts: float) -> None:
     assert force.setpoint_a * 690.0 == pytest.approx(watts)
 
 
+def test_the_setpoint_of_the_csms_first() -> None:
+    """Q06.FR.22: SetpointPriority CSMS."""
+    found = store((1, made(TX, set_to(2000.0), unit="W")), (0, outside(1400.0)))
+    found.csms_first = True
+    setpoint = found.limit_at(1, 10.0, transaction="t", started=0.0).setpoint_a
+    assert setpoint is not None and setpoint * 690.0 == pytest.approx(2000.0)
+
+
 def test_an_idle_period_gives_nothing() -> None:
     """Q10, table of modes: Idle."""
     found = store((1, made(TX, Period(0.0, v2x=V2x(Mode.IDLE)))))

@@ -180,6 +180,7 @@ TABLE: Final[tuple[Variable, ...]] = (
     _const("SmartChargingCtrlr", "ExternalControlSignalsEnabled", "boolean", "true"),
     _set("SmartChargingCtrlr", "NotifyChargingLimitWithSchedules", "boolean", default="false"),
     _set("SmartChargingCtrlr", "ExternalConstraintsProfileDisallowed", "boolean", default="false", since="2.1"),
+    _set("SmartChargingCtrlr", "SetpointPriority", "OptionList", default="ExternalSystem", values="ExternalSystem,CSMS", since="2.1"),
     *(_const("SmartChargingCtrlr", "ChargingProfilePersistence", "boolean", "true", instance=i, since="2.1") for i in _PERSISTENT),
     _live("SmartChargingCtrlr", "ACPhaseSwitchingSupported", "boolean", "phase_switching", watched=False),
     _live("SmartChargingCtrlr", "Phases3to1", "boolean", "phase_switching", watched=False),

@@ -1,7 +1,8 @@
-"""Limits from outside OCPP: an energy manager, a grid operator, a relay contact (K11 to K13, K29).
+"""Limits from outside OCPP: an energy manager, a grid operator, a relay contact (K11 to K13, K29); and what is generated there (K27).
 
-A limit is of one EVSE, or (EVSE 0) of the whole station. Each source may set one of each; the lowest counts. It is kept over a power cut:
-2.1 says so in SmartChargingCtrlr.ChargingProfilePersistence, 2.0.1 and 1.6 leave it open. 1.6 has no message for it; the limit binds.
+A limit is of one EVSE, or (EVSE 0) of the whole station. Each source may set one of each; the lowest counts. What is generated on the spot
+comes on top, of all sources together; only 2.1 knows of it. Both are kept over a power cut: 2.1 says so in
+SmartChargingCtrlr.ChargingProfilePersistence, 2.0.1 and 1.6 leave it open. 1.6 has no message for a limit; it binds.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from chargekit.emulator.station import Station
 
 KEPT: Final = "external"
+MORE: Final = "more"
+"""Marks what is generated on the spot in the names of `memory["external"]`."""
 SOURCES: Final = ("EMS", "SO", "CSO", "Other")
 """chargingLimitSource of 2.0.1."""
 DISALLOWED: Final = "SmartChargingCtrlr.ExternalConstraintsProfileDisallowed"
@@ -29,19 +32,14 @@ SIGNIFICANCE: Final = "SmartChargingCtrlr.LimitChangeSignificance"
 
 
 class External:
-    """The external limits of a Station; mixed into it. `memory["external"]` is `{"<evse>/<source>": [limit A or None, told A or None]}`."""
+    """The external limits of a Station; mixed into it. `memory["external"]` is `{"<evse>/<source>/": [limit A or None, told A or None]}`."""
 
     # --- decisions ----------------------------------------------------------------------------------------------
 
     @point("station.external_limits")
     def external_limits(self: Station, evse: int) -> list[tuple[float, str]]:  # type: ignore[misc]
-        """(A, source) of what holds on an EVSE, 0 the whole station; the lowest first (K11.FR.01, K12.FR.01, K13.FR.01)."""
-        found = []
-        for key, (limit_a, _) in self.memory.get(KEPT, {}).items():
-            number, _, source = key.partition("/")
-            if int(number) == evse and limit_a is not None:
-                found.append((float(limit_a), source))
-        return sorted(found)
+        """(A, source) of the limits on an EVSE, 0 the whole station; the lowest first (K11.FR.01, K12.FR.01, K13.FR.01)."""
+        return self._held(evse, "")
 
     @point("station.significant")
     def significant(self: Station, before_a: float, after_a: float) -> bool:  # type: ignore[misc]
@@ -50,15 +48,17 @@ class External:
         return abs(after_a - before_a) > before_a * percent / 100.0 + 1e-9
 
     @point("station.tell_limit")
-    def tell_limit(self: Station, evse: int, source: str, limit_a: float | None, now: float) -> bool:  # type: ignore[misc]
-        """NotifyChargingLimit (K11.FR.02, FR.03, FR.05; K12.FR.02 to FR.04) or ClearedChargingLimit (K13.FR.02); False: not sent."""
+    def tell_limit(self: Station, evse: int, source: str, more: str, limit_a: float | None, now: float) -> bool:  # type: ignore[misc]
+        """NotifyChargingLimit (K11.FR.02, FR.03, FR.05; K12.FR.02 to FR.04; K27.FR.03 to FR.05) or ClearedChargingLimit (K13.FR.02);
+        False: not sent."""
         where = {"evseId": evse} if evse else {}
-        said = "Other" if source == "CSO" else source
+        said = "Other" if source == "CSO" or (more and source == "SO") else source
         if limit_a is None:
             return self.ask("ClearedChargingLimit", {"chargingLimitSource": said, **where}, now)
-        payload: Payload = {"chargingLimit": {"chargingLimitSource": said}, **where}
+        local = {"isLocalGeneration": True} if more else {}
+        payload: Payload = {"chargingLimit": {"chargingLimitSource": said, **local}, **where}
         if self.keys[WITH_SCHEDULES] == "true":
-            profile = self.external_profile(evse, limit_a, now)
+            profile = self.external_profile(evse, limit_a, now, more)
             payload["chargingSchedule"] = write_profile(profile, self.calendar, DIFFERENCES[self.spec.ocpp].profile)["chargingSchedule"]
         return self.ask("NotifyChargingLimit", payload, now)
 
@@ -67,11 +67,14 @@ class External:
     def limited(self: Station, hand: Hand, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """Somebody outside set a limit, or released it."""
         evse, limit_a, source = int(hand.args.get("evse", 0)), hand.args["limit_a"], str(hand.args.get("source", "EMS"))
+        more = MORE if hand.args.get("generated") else ""
+        if more and Purpose.GENERATION not in self.store.rules.purposes:
+            return
         disallowed = self.keys[DISALLOWED] == "true" and not self._awaits_external()
-        if (evse and evse not in self.outlets) or (disallowed and limit_a is not None):
+        if (evse and evse not in self.outlets) or (disallowed and limit_a is not None and not more):
             return  # K11.FR.07
         held: dict[str, list[Any]] = dict(self.memory.get(KEPT, {}))
-        key = f"{evse}/{source}"
+        key = f"{evse}/{source}/{more}"
         was = held.get(key)
         if limit_a is None and (was is None or was[0] is None):
             return
@@ -99,15 +102,21 @@ class External:
                 continue
             limit_a, source = limits[0]
             self.store.set(evse, self.external_profile(evse, limit_a, now), own, source=source)
+        for evse in (0, *self.outlets):
+            self.store.remove(-1001 - evse)
+            if extra := self._held(evse, MORE):
+                profile = self.external_profile(evse, sum(a for a, _ in extra), now, MORE)
+                self.store.set(evse, profile, own, source=extra[0][1])  # K27.FR.01
         for id in awaits:
             self._hand_on(id, own)
         out.append(Save("profiles", self.store.to_json()))
 
-    def external_profile(self: Station, evse: int, limit_a: float, now: float) -> ChargingProfile:  # type: ignore[misc]
+    def external_profile(self: Station, evse: int, limit_a: float, now: float, more: str = "") -> ChargingProfile:  # type: ignore[misc]
         """The limit as a profile. Dynamic where the version has that (K29.FR.04), else Relative: neither waits for a clock."""
         if "dynamic" in self.store.rules.features:
             period = Period(0.0, limit_a, v2x=V2x(Mode.EXTERNAL_LIMITS))
-            return ChargingProfile(-1 - evse, Purpose.EXTERNAL, (period,), kind=Kind.DYNAMIC, dyn_updated=self.own(now))
+            ident, purpose = (-1001 - evse, Purpose.GENERATION) if more else (-1 - evse, Purpose.EXTERNAL)
+            return ChargingProfile(ident, purpose, (period,), kind=Kind.DYNAMIC, dyn_updated=self.own(now))
         return ChargingProfile(-1 - evse, Purpose.EXTERNAL, (Period(0.0, limit_a),), kind=Kind.RELATIVE)
 
     def tell_external(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
@@ -116,18 +125,27 @@ class External:
             return
         held: dict[str, list[Any]] = {}
         for key, (limit_a, told_a) in self.memory[KEPT].items():
-            number, _, source = key.partition("/")
+            number, source, more = key.split("/")
             evse = int(number)
             if limit_a is None:
-                told = told_a is None or self.tell_limit(evse, source, None, now)
+                told = told_a is None or self.tell_limit(evse, source, more, None, now)
                 if not told:
                     held[key] = [None, told_a]
                 continue
-            known_a = told_a if told_a is not None else self._most_a(evse)
+            known_a = told_a if told_a is not None else 0.0 if more else self._most_a(evse)
             news = self.significant(known_a, limit_a)
-            held[key] = [limit_a, limit_a if news and self.tell_limit(evse, source, limit_a, now) else told_a]
+            held[key] = [limit_a, limit_a if news and self.tell_limit(evse, source, more, limit_a, now) else told_a]
         if held != self.memory[KEPT]:
             self.keep(KEPT, held or None, out)
+
+    def _held(self: Station, evse: int, more: str) -> list[tuple[float, str]]:  # type: ignore[misc]
+        """(A, source) of what is set on an EVSE, the lowest first."""
+        found = []
+        for key, (limit_a, _) in self.memory.get(KEPT, {}).items():
+            number, source, marked = key.split("/")
+            if int(number) == evse and marked == more and limit_a is not None:
+                found.append((float(limit_a), source))
+        return sorted(found)
 
     # --- figures ------------------------------------------------------------------------------------------------
 

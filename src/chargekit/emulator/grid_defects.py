@@ -31,14 +31,14 @@ class KeepsExternal(Defect, _Base):
     name = "external-limit-never-released"
     seen = "an external limit goes on binding after its release, until the next power cut"
     area, point = "external", "station.external_limits"
-    _held: dict[int, list[tuple[float, str]]] | None = None
+    _kept: dict[int, list[tuple[float, str]]] | None = None
 
     def external_limits(self, evse: int) -> list[tuple[float, str]]:
         good = super().external_limits(evse)
-        self._held = self._held or {}
+        self._kept = self._kept or {}
         if good:
-            self._held[evse] = good
-        return good or self._held.get(evse, [])
+            self._kept[evse] = good
+        return good or self._kept.get(evse, [])
 
 
 class ExternalLeads(Defect, _Base):
@@ -71,7 +71,7 @@ class HushesExternal(Defect, _Base):
     seen = "obeys an external limit without a word to the CSMS"
     area, point = "external", "station.tell_limit"
 
-    def tell_limit(self, evse: int, source: str, limit_a: float | None, now: float) -> bool:
+    def tell_limit(self, evse: int, source: str, more: str, limit_a: float | None, now: float) -> bool:
         return True
 
 

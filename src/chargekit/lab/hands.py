@@ -46,6 +46,8 @@ def complaint(site: Site, plant: str, csms: str, to: str, verb: str, args: Mappi
         # EVSE 0 is the whole station, and no limit releases it.
         given = {k: v for k, v in args.items() if not (k == "evse" and type(v) is int and v == 0) and not (k == "limit_a" and v is None)}
     for name, value in given.items():
+        if name == "generated" and not isinstance(value, bool):
+            return f"{verb}: generated: true or false expected"
         if (why := _wrong(site, to, name, value, args)) is not None:
             return f"{verb}: {why}"
     return None

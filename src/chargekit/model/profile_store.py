@@ -77,6 +77,15 @@ class ProfileStore:
     def nominal_v(self) -> float:
         return self._given.nominal_v
 
+    @property
+    def csms_first(self) -> bool:
+        """Whether a setpoint of the CSMS goes before an external one (Q06.FR.22)."""
+        return self._given.csms_first
+
+    @csms_first.setter
+    def csms_first(self, value: bool) -> None:
+        self._given = self._given._replace(csms_first=value)
+
     # --- setting and clearing -----------------------------------------------------------------------------------
 
     def refusal(self, evse: int, profile: ChargingProfile, active_tx: str | None, rules: Rules | None = None) -> str:
