@@ -110,7 +110,7 @@ def test_the_csms_is_told(version: str) -> None:
 
 @SECOND
 def test_the_source_is_never_the_operator(version: str) -> None:
-    """K11.FR.05, K12.FR.04."""
+    """K11.FR.05, K12.FR.02, FR.04: told with nobody charging, too."""
     talk = Talk(version)
     at = limit(talk, 10.0, 0, "CSO")
     assert talk.of("NotifyChargingLimit", at) == [{"chargingLimit": {"chargingLimitSource": "Other"}}]
@@ -227,8 +227,9 @@ def test_2_1_a_dynamic_profile_may_take_its_limit_from_outside() -> None:
     assert talk.ask("SetChargingProfile", {"evseId": 1, "chargingProfile": dynamic})["status"] == "Accepted"
     talk.run(30)
     assert amps(talk) == pytest.approx(11.0, abs=0.1)
-    limit(talk, 14.0)
+    at = limit(talk, 14.0)
     assert amps(talk) == pytest.approx(14.0, abs=0.1)
+    assert talk.station.store.installed[0].profile.dyn_updated == pytest.approx(at), "K29.FR.06"
     assert [one.profile.id for one in talk.station.store.installed] == [5]
     limit(talk, None)
     assert amps(talk) == pytest.approx(32.0, abs=0.1)

@@ -60,7 +60,7 @@ ROWS: list[Row] = [
      [(HOUR - 1, 14), (HOUR, 6), (DAY, 14), (DAY + HOUR, 6)]),
     ("E3.44: what lies beyond the day is not executed",
      store((1, made(DEFAULT, (0, 6), (90_000, 14), duration_s=100_000.0, **DAILY))), [(DAY - 1, 6), (90_000, 6), (DAY + 90_000, 6)]),
-    ("16 §7.37, §7.9: weekly, at the same weekday",
+    ("16 §7.9, 16 §7.37: weekly, at the same weekday",
      store((1, made(DEFAULT, (0, 6), (DAY, 10), **WEEKLY))), [(DAY, 10), (WEEK - 1, 10), (WEEK, 6), (WEEK + DAY, 10), (9 * WEEK, 6)]),
     ("E3.65, E3.66: validFrom and validTo of a TxProfile",
      store((1, made(TX, (0, 9), valid_from=50.0, valid_to=70.0))), [(49, NONE), (50, 9), (69, 9), (70, NONE)]),
@@ -150,7 +150,7 @@ def test_a_delayed_period_that_begins_after_the_next_is_left_out() -> None:
 
 
 def test_a_later_update_revives_a_dynamic_profile() -> None:
-    """K28.FR.06, FR.14: over at 160 s, updated at 200 s, over at 260 s."""
+    """K28.FR.06, FR.09, FR.14: over at 160 s, updated at 200 s, over at 260 s."""
     found = store((1, made(DEFAULT, (0, 6))), (1, made(TX, (0, 12), id=2, kind=Kind.DYNAMIC, dyn_updated=100.0, duration_s=60.0)))
     assert limit(found, 170.0) == 6
     assert found.update(2, {"limit": 9.0}, 200.0) == ""

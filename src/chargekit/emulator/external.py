@@ -32,7 +32,8 @@ SIGNIFICANCE: Final = "SmartChargingCtrlr.LimitChangeSignificance"
 
 
 class External:
-    """The external limits of a Station; mixed into it. `memory["external"]` is `{"<evse>/<source>/": [limit A or None, told A or None]}`."""
+    """The external limits of a Station; mixed into it. `memory["external"]`: by `<evse>/<source>/`, what is set and what was told last, A;
+    None for neither."""
 
     # --- decisions ----------------------------------------------------------------------------------------------
 
