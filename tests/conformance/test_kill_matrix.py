@@ -90,6 +90,24 @@ KILLS = {
     "tells-one-phase-thrice": ("CK-MTR-002", "ac-11", "told current of L2 against the meter"),
     "trusts-a-silent-meter": ("CK-MTR-101", SITE, "while the meter of grid is silent"),
     "believes-an-implausible-meter": ("CK-MTR-102", SITE, "while the meter of grid is frozen"),
+    "phase-arithmetic": ("CK-PHS-001", "staff-01", "did not reach 11 A"),
+    "ignores-number-of-phases": ("CK-PHS-001", "staff-03", "phases in use on a limit for one was 3.00"),
+    "switches-phases-under-load": ("CK-PHS-002", "staff-03", "did not stop the current to switch phases"),
+    "reservation-binds-nobody": ("CK-RSV-001", "ac-01", "where nothing may flow"),
+    "reservation-refuses-its-holder": ("CK-RSV-001", "ac-11", "the start of a transaction did not come"),
+    "reserved-shown-as-available": ("CK-RSV-002", "ac-01", "a status that is not Available did not come"),
+    "reservation-never-expires": ("CK-RSV-002", "ac-01", "the status Available did not come"),
+    "reservation-end-not-told": ("CK-RSV-002", "ac-11", "the news that the reservation expired did not come"),
+    "cancelled-reservation-stays": ("CK-RSV-003", "ac-11", "Accepted to a cancelled reservation, Rejected expected"),
+    "forgets-reservations-on-power-cut": ("CK-RSV-004", "ac-01", "where nothing may flow"),
+    "reserves-occupied-outlet": ("CK-RSV-005", "ac-11", "answered Accepted to a reservation of an occupied EVSE"),
+    "reservation-never-used-up": ("CK-RSV-006", "ac-01", "the status Available did not come"),
+    "ignores-external-limit": ("CK-EXT-001", "ac-11", "did not fall below"),
+    "external-limit-never-released": ("CK-EXT-001", "ac-01", "did not reach 12 A"),
+    "external-limit-raises": ("CK-EXT-002", "ac-01", "on a limit of 8 A"),
+    "external-limit-only-while-charging": ("CK-EXT-003", "ac-01", "on a limit of 8 A"),
+    "external-limit-not-told": ("CK-EXT-004", "ac-11", "the news of an external limit did not come"),
+    "keeps-what-nobody-draws": ("CK-EXT-101", SITE, "current of the vehicle that was not limited"),
     "lease-without-fallback": ("CK-FBK-101", SITE, "did not fall below"),
     "sends-no-password": ("CK-SEC-001", "ac-01", "last refused: no Authorization header"),
     "ignores-new-password": ("CK-SEC-002", "ac-11", "last refused: wrong password"),
@@ -142,7 +160,7 @@ CARRIER = {
 
 @cache
 def trial(case: str, subject: str, *defects: str):
-    site = "campus" if subject.startswith(("rapid", "visitor")) else SITE
+    site = "campus" if subject.startswith(("rapid", "visitor", "staff")) else SITE
     return run_trial(Setting(load_site(site), defects=defects), known_case(case), subject)
 
 
@@ -176,6 +194,8 @@ def test_good_firmware_and_a_good_controller_pass(case):
     subjects = ("ac-01", "ac-11") if known_case(case).scope == "charger" else (SITE,)
     if known_case(case).requires & HARDWARE:
         subjects = ("visitor-01",) if "shared_supply" in known_case(case).requires else ("rapid-01",)
+        if "phase_switching" in known_case(case).requires:
+            subjects = ("staff-01", "staff-03")
     for subject in subjects:
         found = trial(case, subject)
         if case in NOT_IN_16 and subject == "ac-01":

@@ -19,6 +19,7 @@ KILLERS = {
     "CK-OVR-101": "override-never-ends",
     "CK-MTR-101": "trusts-a-silent-meter",
     "CK-MTR-102": "believes-an-implausible-meter",
+    "CK-EXT-101": "keeps-what-nobody-draws",
     "CK-FBK-101": "lease-without-fallback",
 }
 

@@ -1,7 +1,7 @@
 """The allocator against an exact optimiser (HiGHS, mixed-integer) on random trees.
 
 Ranks that can all have what they want get it, as in the lexicographic optimum. In the marginal rank the allocator serves in order, not
-for the greatest sum; what that costs is bounded: a session stuck has a row without a usable step, and nobody is in more than three such rows
+for the greatest sum; what that costs is bounded: a session stuck has a row without a usable step, and nobody is in more than three of them
 that lie beside each other (one for each of its phases), so the optimum is at most that many times the sum served, and a minimum for each
 row that refused somebody. `make deep` prints the gap over many trees.
 """
@@ -120,7 +120,7 @@ def test_all_but_the_marginal_rank_is_optimal_and_that_ones_gap_is_bounded(seed)
 
 @given(st.integers(0, 1 << 30), st.sampled_from([((0, 1, 2),), ((0,),)]))
 def test_where_all_use_the_same_phases_only_minima_cost_anything(seed, phases):
-    """On one kind of phases the circuits are nested: any maximal sharing has the greatest sum, but for refused minima and the last steps."""
+    """On one kind of phases the circuits are nested: any maximal sharing has the greatest sum, but for refused minima and last steps."""
     tree, demands = random_case(seed, phases)
     found, allocation = gap(tree, demands), allocate(tree, [], demands)
     if found is None:

@@ -48,6 +48,17 @@ def test_a_scheduled_control_starts_ends_and_is_forgotten():
     assert [c["id"] for c in desk.station.memory["der"]] == ["d"]
 
 
+def test_a_default_that_comes_while_a_scheduled_one_runs_waits():
+    """R04.FR.04: accepted, and the scheduled one goes on."""
+    desk = Desk("2.1")
+    curve(desk, "s", 5, 10.0, 100.0)
+    desk.run(20.0)
+    assert curve(desk, "d", 1, default=True) == {"status": "Accepted"}
+    assert force(desk) == "s"
+    desk.run(100.0)
+    assert force(desk) == "d"
+
+
 def test_one_that_has_not_begun_is_superseded_at_once():
     """R04.FR.06."""
     desk = Desk("2.1")
@@ -60,7 +71,7 @@ def test_one_that_has_not_begun_is_superseded_at_once():
 
 
 def test_a_running_one_goes_on_until_the_better_one_begins():
-    """R04.FR.07, FR.21; the worse is superseded when it comes (FR.08)."""
+    """R04.FR.07, FR.21; the worse is superseded when it comes (R04.FR.08)."""
     desk = Desk("2.1")
     curve(desk, "a", 5, 10.0, 500.0)
     desk.run(20.0)
@@ -88,6 +99,7 @@ def test_a_running_one_goes_on_until_the_better_one_begins():
     ],
 )
 def test_what_is_malformed_is_rejected(payload, status):
+    """R04.FR.12 to FR.17."""
     assert Desk("2.1").ask("SetDERControl", controlId="x", **payload)["status"] == status
 
 
@@ -132,6 +144,7 @@ def test_getting_controls():
     ],
 )
 def test_clearing_controls(more, status, left):
+    """R04.FR.41 to FR.46."""
     desk = Desk("2.1")
     curve(desk, "d", 1, default=True)
     curve(desk, "s", 1, 5.0, 500.0)
@@ -152,6 +165,7 @@ ASKED = {
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda r: r.action)
 def test_the_table_answers_by_the_spec(row):
+    """Q08.FR.11 and others: each row names its clause."""
     payload, expected = ASKED[row.action]
     desk = Desk("2.1")
     desk.charge()

@@ -49,12 +49,14 @@ def placed(rng: random.Random, id: int, version: str) -> tuple[int, ChargingProf
     new = [Purpose.EXTERNAL, Purpose.EXTERNAL, Purpose.PRIORITY, Purpose.GENERATION, Purpose.GENERATION]
     purpose = rng.choice(old + new if version == "2.1" else [*old, Purpose.EXTERNAL] if version == "2.0.1" else old)
     kinds = [Kind.ABSOLUTE, Kind.RECURRING, Kind.RECURRING, Kind.RELATIVE] + ([Kind.DYNAMIC] if version == "2.1" else [])
-    kind = rng.choice([Kind.ABSOLUTE] if purpose in (Purpose.EXTERNAL, Purpose.GENERATION) else kinds)
+    outer = purpose in (Purpose.EXTERNAL, Purpose.GENERATION)
+    kind = rng.choice([k for k in kinds if k is not Kind.RECURRING] if outer else kinds)
     if purpose is Purpose.STATION_MAX and kind is Kind.RELATIVE:
         kind = Kind.ABSOLUTE
     unit: Any = rng.choice(("A", "W"))
     scale = 690.0 if unit == "W" else 1.0
-    starts = [0] if kind is Kind.DYNAMIC else [0, *sorted({rng.randint(1, 1200) for _ in range(rng.randint(0, 3))})]
+    lasting = outer and kind is Kind.RELATIVE  # a single value that holds, as a station makes of an external limit
+    starts = [0] if kind is Kind.DYNAMIC or lasting else [0, *sorted({rng.randint(1, 1200) for _ in range(rng.randint(0, 3))})]
     if version == "2.1" and purpose in (Purpose.TX, Purpose.TX_DEFAULT) and rng.random() < 0.4:
         periods = tuple(v2x_period(rng, s, scale) for s in starts)
     else:
@@ -71,7 +73,7 @@ def placed(rng: random.Random, id: int, version: str) -> tuple[int, ChargingProf
     profile = ChargingProfile(
         id, purpose, periods, rng.randint(0, 2), kind, unit,
         start=None if kind is Kind.RELATIVE or (kind is Kind.DYNAMIC and rng.random() < 0.7) else moment(rng),
-        duration_s=None if duration is None or purpose is Purpose.PRIORITY else float(duration),
+        duration_s=None if duration is None or purpose is Purpose.PRIORITY or lasting else float(duration),
         valid_from=rng.choice((None, None, None, moment(rng))), valid_to=rng.choice((None, None, None, moment(rng))),
         recurrency=rng.choice(("Daily", "Daily", "Weekly")) if kind is Kind.RECURRING else None,
         transaction="t" if purpose is Purpose.TX else None, **news,
@@ -163,7 +165,8 @@ def test_the_composite_of_a_station_is_its_evses_under_its_maximum(version: str,
         hardware = {1: 16.0, 2: 32.0}
         slow.soc = None
         told = store.composite_of_all(now, 1500.0, {n: Running(t, float(s)) for n, (t, s) in running.items()}, hardware, {1: 3, 2: 3})
-        for into in range(0, 1500, 31):
+        edges = {int(p.start_s) + beside for p in told for beside in (-1, 0, 1)}
+        for into in sorted({*range(0, 1500, 17), *edges} & set(range(1500))):
             now_told = [p.limit for p in told if p.start_s <= into][-1]
             assert now_told == brute.of_all(slow, int(now) + into, running, hardware, int(now)), into
 

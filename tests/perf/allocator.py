@@ -23,7 +23,7 @@ def large(count: int, seed: int = 1) -> tuple[dict[str, Circuit], list[Demand]]:
     tree |= {name: Circuit(name, feeders[n % len(feeders)], 25 * 32 * rng.uniform(0.25, 0.7)) for n, name in enumerate(boards)}
     demands = [
         Demand(
-            f"d{n}", boards[n % len(boards)], rng.randrange(4), (n,), rng.choice(PHASES), 6.0, round(rng.uniform(6, 32), 1), "class employee"
+            f"d{n}", boards[n % len(boards)], rng.randrange(4), (n,), rng.choice(PHASES), 6.0, round(rng.uniform(6, 32), 1), "employee"
         )
         for n in range(count)
     ]  # fmt: skip

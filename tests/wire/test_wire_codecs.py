@@ -20,6 +20,7 @@ from chargekit.wire.messages import (
     AuthorizeAsked,
     BootAnswer,
     Booted,
+    CancelReservation,
     ChargingStateChanged,
     ClearProfile,
     CompositeReply,
@@ -27,12 +28,16 @@ from chargekit.wire.messages import (
     GetComposite,
     GetKeys,
     KeysReply,
+    LimitImposed,
+    LimitReleased,
     Metered,
     Other,
     OtherCommand,
     RemoteStart,
     RemoteStop,
     Reply,
+    ReservationEnded,
+    ReserveNow,
     Reset,
     SetAvailability,
     SetKey,
@@ -112,6 +117,8 @@ commands = st.one_of(
     st.builds(GetKeys, st.lists(st.sampled_from(["A.B", "A.C", "A.B.D"]), min_size=1, unique=True).map(tuple)),
     st.builds(SetKey, st.sampled_from(["A.B", "A.B.D"]), plain),
     st.builds(Unlock, evses),
+    st.builds(ReserveNow, ids, small, tokens, times, st.just("") | tokens),
+    st.builds(CancelReservation, ids),
     st.just(OtherCommand("ClearCache", {})),
 )
 
@@ -154,6 +161,20 @@ def answered(version: str, fact: object, answer: object) -> object:
 @given(exact_facts)
 def test_facts_come_back_as_they_went(version: str, fact: object) -> None:
     assert told(version, fact) == fact
+
+
+NEWS = [LimitImposed(0, "EMS"), LimitImposed(2, "SO"), LimitReleased(0, "Other"), LimitReleased(1, "EMS"), ReservationEnded(7, "Expired")]
+
+
+@pytest.mark.parametrize("fact", NEWS, ids=str)
+def test_what_16_has_no_word_for_comes_back_in_2x(fact: object) -> None:
+    """K11.FR.02, K13.FR.02, H04.FR.01."""
+    for version in ("2.0.1", "2.1"):
+        assert told(version, fact) == fact
+        assert type(fact) not in codec(version).LACKS
+    assert type(fact) in codec("1.6").LACKS
+    with pytest.raises(ValueError, match=r"1\.6 has no message about"):
+        codec("1.6").write_fact(fact, CAL)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

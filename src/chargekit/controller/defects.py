@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chargekit.controller.operator import Operator
+from chargekit.controller.places import Place
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.points import Defect
 from chargekit.model.profile import Period
@@ -87,7 +88,17 @@ class BelievesAnything(Defect, Operator):
         return True
 
 
+class NeverLearns(Defect, Operator):
+    name = "keeps-what-nobody-draws"
+    seen = "goes by the outlets' ratings: what a vehicle or its station can't use is kept from the others"
+    area, point, part = "external", "controller.demand", "controller"
+
+    def most_a(self, place: Place) -> float:
+        super().most_a(place)
+        return place.outgoing.rating_a
+
+
 CONTROLLER_DEFECTS: tuple[type[Defect], ...] = (
     FirstComeFirstServed, OverTheCap, IgnoresCap, GivesNothing, OverrideForEver, NoFallbackInLease, TrustsSilentMeter,
-    BelievesAnything,
+    BelievesAnything, NeverLearns,
 )  # fmt: skip

@@ -346,11 +346,16 @@ class Operator:
         session = place.session
         if session is None:
             return None
-        (name, number), rating = place.key, place.outgoing.rating_a
+        name, number = place.key
         rank, because = self.rank_of(name, session.token, now)
-        most = min(rating, self.learned.get(place.key, rating))
         tie = self.tie(session.started, name, number)
-        return Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, most, because)
+        return Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because)
+
+    @point("controller.demand")
+    def most_a(self, place: Place) -> float:
+        """What a session can use at most, A per phase: what it was seen to draw of what it was given, else the outlet's rating."""
+        rating = place.outgoing.rating_a
+        return min(rating, self.learned.get(place.key, rating))
 
     @point("controller.tie")
     def tie(self, started: float, name: str, number: int) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ class Bay:
     closed: bool = False
     offer: float = 0.0
     supply: int = 3
+    phase: int = 1
     pilot: ControlPilot = ControlPilot.A
     car: Car | None = None
     connector: int = 0
@@ -45,6 +46,12 @@ class Bay:
         if self.evse.dc:
             return 3
         return self.car.phases(min(self.evse.phases, self.supply)) if self.car else 0
+
+    @property
+    def terminals(self) -> range:
+        """The station's own terminals (0 to 2) that feed the vehicle; L1's where there is none."""
+        first = self.phase - 1 if self.supply == 1 and not self.evse.dc else 0
+        return range(first, first + max(1, self.phases))
 
     @property
     def full(self) -> bool:
@@ -79,8 +86,8 @@ class Bay:
         count = self.phases
         if not count:
             return NO_AMPS
-        amps = 1.0 / (count * self.volts)
-        return (amps, amps if count > 1 else 0.0, amps if count > 2 else 0.0)
+        amps, on = 1.0 / (count * self.volts), self.terminals
+        return (amps if 0 in on else 0.0, amps if 1 in on else 0.0, amps if 2 in on else 0.0)
 
     def stored_wh(self, now: float) -> float:
         if self.car is None:

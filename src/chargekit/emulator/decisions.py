@@ -18,6 +18,9 @@ from chargekit.world.events import Effect
 if TYPE_CHECKING:
     from chargekit.emulator.station import Station
 
+SWITCH_S = 5.0
+"""The pilot is off for longer than a vehicle takes to stop and open its own contactors."""
+
 
 class Decisions:
     """What a good station decides; mixed into Station."""
@@ -72,6 +75,20 @@ class Decisions:
         """What the pilot signals for a limit: 0 below 6 A, otherwise down to its own grain (IEC 61851-1)."""
         step = self.spec.model.pwm_step_a
         return round(int(limit_a / step + 1e-6) * step, 6) if limit_a >= 6.0 - 1e-9 else 0.0
+
+    @point("station.phases")
+    def phases_of(self: Station, outlet: Outlet, force: InForce) -> tuple[int, int]:  # type: ignore[misc]
+        """How many phases feed a vehicle under a limit, and which where it is one (K01.FR.20, FR.43, FR.45 to FR.48): all or one, where the
+        station can switch. Two can't be had alone: one is no more than two."""
+        most = outlet.evse.phases
+        if outlet.evse.dc or not self.spec.model.phase_switching or force.phases is None or force.phases >= most:
+            return most, 1
+        return 1, force.phase_to_use or 1
+
+    @point("station.switch_s")
+    def switch_s(self: Station, outlet: Outlet) -> float:  # type: ignore[misc]
+        """How long the pilot is off while phases are switched."""
+        return SWITCH_S
 
     @point("station.latency_s")
     def latency_s(self: Station, outlet: Outlet) -> float:  # type: ignore[misc]

@@ -85,6 +85,7 @@ _DER_MODES: Final = (
 _TX_MESSAGES: Final = {"instance": "TransactionEvent"}
 _REPORTING: Final = ("GetReport", "GetVariables", "SetVariables")
 _MONITORING: Final = ("SetVariableMonitoring", "ClearVariableMonitoring")
+_PERSISTENT: Final = ("TxProfile", "LocalGeneration", "ChargingStationExternalConstraints")
 _PRIORITIES: Final = "AlwaysFront,InFront,NormalCycle"
 _DISPLAY_STATES: Final = "Charging,Faulted,Idle,Unavailable"
 
@@ -178,7 +179,13 @@ TABLE: Final[tuple[Variable, ...]] = (
     _const("SmartChargingCtrlr", "PeriodsPerSchedule", "integer", KEYS_OF_16["ChargingScheduleMaxPeriods"].default),
     _live("SmartChargingCtrlr", "Entries", "integer", "profiles", instance="ChargingProfiles", more=("MaxSet",), high=64),
     _set("SmartChargingCtrlr", "LimitChangeSignificance", "decimal", default="5", unit="Percent", low=0, high=100),
+    _const("SmartChargingCtrlr", "ExternalControlSignalsEnabled", "boolean", "true"),
+    _set("SmartChargingCtrlr", "NotifyChargingLimitWithSchedules", "boolean", default="false"),
+    _set("SmartChargingCtrlr", "ExternalConstraintsProfileDisallowed", "boolean", default="false", since="2.1"),
+    _set("SmartChargingCtrlr", "SetpointPriority", "OptionList", default="ExternalSystem", values="ExternalSystem,CSMS", since="2.1"),
+    *(_const("SmartChargingCtrlr", "ChargingProfilePersistence", "boolean", "true", instance=i, since="2.1") for i in _PERSISTENT),
     _live("SmartChargingCtrlr", "ACPhaseSwitchingSupported", "boolean", "phase_switching", watched=False),
+    _live("SmartChargingCtrlr", "Phases3to1", "boolean", "phase_switching", watched=False),
     _const("ReservationCtrlr", "Available", "boolean", "true"),
     _const("ReservationCtrlr", "Enabled", "boolean", "true"),
     _const("ReservationCtrlr", "NonEvseSpecific", "boolean", "true"),

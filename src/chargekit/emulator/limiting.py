@@ -40,9 +40,7 @@ class Limiting:
         CSMS limits (K11.FR.04, K13.FR.03; TriggerReasonEnumType of each version)."""
         if not self.generation.charging_state or before_a <= 0.0:
             return False
-        share = abs(after_a - before_a) / before_a * 100.0
-        significant = share > float(self.keys["SmartChargingCtrlr.LimitChangeSignificance"])
-        return significant and (self.spec.ocpp == "2.0.1" or outlet.external)
+        return self.significant(before_a, after_a) and (self.spec.ocpp == "2.0.1" or outlet.external)
 
     # --- what is set --------------------------------------------------------------------------------------------
 

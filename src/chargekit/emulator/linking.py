@@ -97,6 +97,7 @@ class Linking:
     def _greet(self: Station, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         self.show_changed(now, out)
         self.tell_owed(now, out)
+        self.tell_external(now, out)
         self._next_message(now, out)
         self._plan_beat(now)
         self.resume(now)

@@ -11,10 +11,12 @@ from chargekit.emulator.outlet import Outlet
 from chargekit.emulator.services_security import KINDS
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose, RateUnit
+from chargekit.model.profile_rules import flaw
 from chargekit.model.profile_store import Running
 from chargekit.wire import Unreadable
 from chargekit.wire.messages import (
     AuthorizeAsked,
+    CancelReservation,
     ClearProfile,
     Command,
     CommandReply,
@@ -25,6 +27,7 @@ from chargekit.wire.messages import (
     RemoteStart,
     RemoteStop,
     Reply,
+    ReserveNow,
     Reset,
     SetAvailability,
     SetKey,
@@ -58,8 +61,11 @@ class Orders:
         except Unreadable as why:
             self.session.refuse(called.id, why.code, why.text[:200])
             return
-        if isinstance(command, (GetKeys, SetKey, OtherCommand)):
+        if isinstance(command, (GetKeys, SetKey, ReserveNow, CancelReservation, OtherCommand)):
             self.serve(called, now, out)
+            return
+        if isinstance(command, SetProfile) and self.generation.assigned and command.evse not in (0, *self.outlets):
+            self.session.refuse(called.id, "property", f"connectorId {command.evse} is not here")  # 1.6 errata 3.39
             return
         reply = self.carry_out(command, called.payload, now, out)
         payload = self.codec.write_reply(command, reply, self.calendar)
@@ -116,7 +122,7 @@ class Orders:
                 return self._availability(command, payload, now, out)
             case Unlock():
                 return Reply(self.unlock_verdict(command.evse, command.connector))
-            case GetKeys() | SetKey() | OtherCommand():
+            case GetKeys() | SetKey() | ReserveNow() | CancelReservation() | OtherCommand():
                 return Reply("NotSupported")
 
     @point("station.refusal")
@@ -135,6 +141,8 @@ class Orders:
             return Reply("Rejected", why)
         self.store.set(command.evse, command.profile, self.own(now), self.rng)
         services_charging.plan_pull(self, now)
+        if "external" in self.memory:
+            self.apply_external(now, out)
         out.append(Save("profiles", self.store.to_json()))
         return ACCEPTED
 
@@ -171,6 +179,8 @@ class Orders:
         wrong = profile is not None and (profile.purpose is not Purpose.TX or profile.transaction is not None)
         if wrong and self.generation.charging_state:
             return Reply("Rejected", "InvalidProfile")
+        if profile is not None and self.generation.charging_state and (why := flaw(command.evse or 1, profile, self.store.rules)):
+            return Reply("Rejected", why)  # K05.FR.05
         return ACCEPTED if self._free(command.evse, command.token, group) is not None else REJECTED
 
     def _free(self: Station, evse: int | None, token: str, group: str) -> Outlet | None:  # type: ignore[misc]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from chargekit.model.pilot import ControlPilot
-from chargekit.model.profile import ChargingProfile
+from chargekit.model.profile import ChargingProfile, Mode
 from chargekit.model.site import Evse
 from chargekit.wire.messages import Status
 
@@ -63,7 +63,7 @@ class Outlet:
     `profile` wait for the cable, and then belong to the transaction. `operative`: what it lives by now, which during a transaction is not
     yet what it was set to. `shown`: the statuses told last, by connector. `flowed`: energy flowed in this transaction.
     `connector`: the one used last, 0 before any was. `external`: somebody beside the CSMS limits it, or did until now; `led_by`: the
-    profiles in force."""
+    profiles in force. `wired`: (how many phases feed it, which where it is one), `wanted`: what that is to become."""
 
     evse: Evse
     pilot: ControlPilot = ControlPilot.A
@@ -87,6 +87,9 @@ class Outlet:
     limit_a: float = 0.0
     external: bool = False
     led_by: tuple[ChargingProfile, ...] = ()
+    mode: Mode = Mode.CHARGING_ONLY
+    wired: tuple[int, int] = (3, 1)
+    wanted: tuple[int, int] = (3, 1)
     pulses: int = 0
     marks: dict[str, Any] = field(default_factory=dict)
     """What a defect wants to remember."""

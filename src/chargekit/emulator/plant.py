@@ -79,13 +79,14 @@ class Plant(Reading):
         self._standby(load.station, True, now, effects)
         key = (load.station, load.evse)
         bay = self.bays[key]
-        before, phases, level = bay.offer, bay.phases, bay.output_w(now)
+        before, phases, on, level = bay.offer, bay.phases, bay.terminals, bay.output_w(now)
         bay.closed, bay.offer, bay.supply = load.closed, (load.offer_w or 0.0) if bay.evse.dc else load.offer_a, load.phases
+        bay.phase = load.phase
         if bay.car is not None:
             if bay.car.pilot(bay.offer, before, now):
                 effects.append(Note("truth", key[0], "woken", {"evse": key[1]}))
             bay.car.switched(min(bay.evse.phases, bay.supply), bay.piece is not None)
-            if bay.phases != phases:
+            if bay.terminals != on:
                 self._rephase(key, level * bay.phases / phases, now, effects)
         self._aim(key, now, effects)
         effects.append(Feed(load.station, Supply(load.evse, bay.pilot, self._live(load.station), bay.connector)))
@@ -431,7 +432,7 @@ class Plant(Reading):
 
     def _bay_volts(self, bay: Bay) -> float:
         """The mean voltage of the phases this bay is on."""
-        used = bay.station.rotation[: max(1, bay.phases)]
+        used = [bay.station.rotation[terminal] for terminal in bay.terminals]
         return sum(self.network.volts[p] for p in used) / len(used) * bay.station.model.voltage_v / NOMINAL_V
 
     # --- wake-ups -----------------------------------------------------------------------------------------------

@@ -35,7 +35,9 @@ class Reservation:
 class Reserving:
     """The reservations of a Station; mixed into it."""
 
+    @point("station.reservations_at_start")
     def reservations_at_start(self: Station) -> dict[int, Reservation]:  # type: ignore[misc]
+        """Those found in memory after power-up (B01.FR.13)."""
         found = [Reservation(**one) for one in self.memory.get("reservations", ())]
         return {one.id: one for one in found}
 
@@ -107,6 +109,11 @@ class Reserving:
         fitting = [r for r in self.reservations.values() if r.evse in (0, outlet.evse.id) and _fits(r, outlet) and r.matches(token, group)]
         return max(fitting, key=lambda r: r.evse).id if fitting else None
 
+    @point("station.cancel_reservation")
+    def cancel_reservation(self: Station, ident: int) -> bool:  # type: ignore[misc]
+        """Let go of one by command; False where there is none (H02.FR.01)."""
+        return self.reservations.pop(ident, None) is not None
+
     # --- changes ------------------------------------------------------------------------------------------------
 
     def use_reservation(self: Station, outlet: Outlet, token: str, group: str, now: float, out: list[Effect]) -> int | None:  # type: ignore[misc]
@@ -121,7 +128,9 @@ class Reserving:
         self.keep("reservations", [asdict(r) for r in self.reservations.values()] or None, out)
         self.plan_expiry(now)
 
+    @point("station.plan_expiry")
     def plan_expiry(self: Station, now: float) -> None:  # type: ignore[misc]
+        """Wake when the next one ends (H04.FR.01)."""
         self.timers.pop("reserve", None)
         if self.reservations:
             self.timers["reserve"] = max(now + 0.001, min(r.until for r in self.reservations.values()) - self.offset)

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.emulator.outlet import Outlet
-from chargekit.emulator.services import Payload, Refusal, heard, job, ready, service
+from chargekit.emulator.services import Payload, Refusal, heard, job, ready, service, setter
 from chargekit.model.profile import Kind, Purpose
 from chargekit.wire.profiles import write_profile
 from chargekit.wire.v2 import DIFFERENCES
@@ -56,6 +56,16 @@ def get_charging_profiles(station: Station, payload: Payload, now: float, out: l
 def _refresh(station: Station, now: float, out: list[Effect]) -> None:
     for outlet in station.outlets.values():
         station.refresh(outlet, now, out)
+
+
+@setter("SmartChargingCtrlr.SetpointPriority")
+@ready
+def prefer(station: Station, now: float, out: list[Effect]) -> None:
+    """Whose setpoint goes first (Q06.FR.20 to FR.22)."""
+    first = station.keys["SmartChargingCtrlr.SetpointPriority"] == "CSMS"
+    if station.store.csms_first != first:
+        station.store.csms_first = first
+        _refresh(station, now, out)
 
 
 def _taken(station: Station, id: int, update: Payload, now: float, out: list[Effect]) -> str:

@@ -43,7 +43,7 @@ def _read(station: Station, payload: Payload) -> Reservation:
 @service("CancelReservation", "1.6", "2.0.1", "2.1")
 def cancel_reservation(station: Station, payload: Payload, now: float, out: list[Effect]) -> Payload | Refusal:
     """Rejected where there is none of that id (1.6 section 5.1; H02.FR.01)."""
-    if station.reservations.pop(payload["reservationId"], None) is None:
+    if not station.cancel_reservation(payload["reservationId"]):
         return {"status": "Rejected"}
     station.reservations_changed(now, out)
     station.soon.append(station.show_changed)

@@ -16,6 +16,7 @@ from chargekit.emulator.capabilities import answered
 from chargekit.emulator.configuration import factory
 from chargekit.emulator.decisions import Decisions
 from chargekit.emulator.delivering import Delivering
+from chargekit.emulator.external import External
 from chargekit.emulator.generation import GENERATIONS, KEYS
 from chargekit.emulator.limiting import Limiting
 from chargekit.emulator.linking import BOOT_RETRY_S, CSMS, Linking
@@ -51,7 +52,7 @@ class Tap(Protocol):
 
 class Station(
     Orders, Serving, Securing, Linking, Authorising, Transacting, Delivering, Reserving, Availability, Triggering, Offering, Telling,
-    Limiting, Waking, Decisions,
+    Limiting, Waking, External, Decisions,
 ):  # fmt: skip
     """A charging station. `saved` is its non-volatile memory; `clock_offset_s` how far its clock is ahead of UTC until the
     CSMS sets it (never, with `keeps_clock`)."""
@@ -95,7 +96,11 @@ class Station(
         self.txids: dict[str, str] = {k[3:]: v for k, v in saved.items() if k.startswith("id/")}
         self.store = ProfileStore(
             [e.id for e in spec.model.evses], spec.model.voltage_v, spec.model.rate_units,
-            rules_of(spec.ocpp, {e.id: e.phases for e in spec.model.evses if not e.dc}, spec.model.phase_switching), calendar,
+            rules_of(
+                spec.ocpp, {e.id: e.phases for e in spec.model.evses if not e.dc}, spec.model.phase_switching,
+                dc=[e.id for e in spec.model.evses if e.dc],
+            ), calendar,
+            fixed=[e.id for e in spec.model.evses if e.dc or (e.phases == 3 and not spec.model.phase_switching)],
         )  # fmt: skip
         self.store.load(self.profiles_at_start(saved.get("profiles", ())))
         self.flags = self.flags_at_start(saved)
@@ -103,6 +108,7 @@ class Station(
         self.outlets = {e.id: Outlet(e) for e in spec.model.evses}
         for outlet in self.outlets.values():
             outlet.operative = self.operative(outlet)
+            outlet.wired = outlet.wanted = (outlet.evse.phases, 1)
         self.left = {e.id: saved[f"tx/{e.id}"] for e in spec.model.evses if f"tx/{e.id}" in saved}
         self.online = False
         self.accepted = False
@@ -243,8 +249,13 @@ class Station(
     # --- hands --------------------------------------------------------------------------------------------------
 
     def _hand(self, hand: Hand, now: float, out: list[Effect]) -> None:
+        if self.closing or "power" in self.timers or "up" in self.timers:
+            return
+        if hand.verb == "external_limit":
+            self.limited(hand, now, out)
+            return
         outlet = self.outlets.get(int(hand.args.get("evse", 1)))
-        if outlet is None or self.closing or "power" in self.timers or "up" in self.timers:
+        if outlet is None:
             return
         if hand.verb == "press_stop" and outlet.tx is not None:
             self.stop(outlet, "Local", "StopAuthorized", now, out)
@@ -257,7 +268,7 @@ class Station(
 
 _OF_OUTLET = {
     "aim": "_apply", "limit": "refresh", "pulse": "_pulse", "pulsed": "_pulsed", "token": "_no_cable", "cap": "_capped",
-    "evse": "_evse_back", "most": "look_at_limits",
+    "evse": "_evse_back", "most": "look_at_limits", "switch": "_switched",
 }  # fmt: skip
 """Timers of an outlet, written `aim/1`: what is done when they are due."""
 

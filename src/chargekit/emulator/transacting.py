@@ -10,6 +10,7 @@ from chargekit.emulator.outlet import Outlet, Transaction
 from chargekit.emulator.queue import More, overlaid
 from chargekit.model.pilot import ControlPilot
 from chargekit.model.points import point
+from chargekit.model.profile import Mode
 from chargekit.wire.messages import ChargingStateChanged, Status, TransactionEnded, TransactionStarted
 from chargekit.world.events import Effect, Save, Supply
 
@@ -92,6 +93,7 @@ class Transacting:
         tx.remote_start_id, tx.group, tx.reservation = outlet.remote_start_id, outlet.group, outlet.reservation
         tx.authorised, tx.told = here, bool(points - {"EnergyTransfer"})
         outlet.tx, outlet.token, outlet.group, outlet.reservation, outlet.flowed = tx, None, "", None, False
+        outlet.mode = Mode.CHARGING_ONLY
         if plugged:
             self.timers.pop(f"token/{number}", None)
         out.append(Save(f"tx/{number}", tx.to_json()))
@@ -157,6 +159,8 @@ class Transacting:
         outlet.charging_shown = outlet.status()
         fact = ChargingStateChanged(number, tx.ref, outlet.charging_shown, self.own(now), seq=self.next_seq(tx))
         info: dict[str, Any] = {"chargingState": outlet.charging_state, "remoteStartId": tx.remote_start_id}
+        if outlet.mode is not Mode.CHARGING_ONLY or trigger == "OperationModeChanged":
+            info["operationMode"] = outlet.mode.value
         body: More = {
             "triggerReason": trigger,
             "transactionInfo": {k: v for k, v in info.items() if v is not None},
@@ -240,7 +244,7 @@ class Transacting:
         number = outlet.evse.id
         self._load(outlet, False, 0.0, out)
         outlet.aim, outlet.limit_a = None, 0.0
-        for name in ("aim", "limit", "pulse", "pulsed"):
+        for name in ("aim", "limit", "pulse", "pulsed", "switch"):
             self.timers.pop(f"{name}/{number}", None)
 
     def end(  # type: ignore[misc]

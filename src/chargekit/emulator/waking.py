@@ -68,7 +68,7 @@ class Waking:
         """The pilot goes off for four seconds."""
         if self.pulses(outlet):
             outlet.pulses += 1
-            out.append(Load(outlet.evse.id, False, 0.0, 0.0))
+            out.append(Load(outlet.evse.id, False, 0.0, 0.0, phases=outlet.wired[0], phase=outlet.wired[1]))
             self.timers[f"pulsed/{outlet.evse.id}"] = now + PULSE_S
 
     def _pulsed(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]

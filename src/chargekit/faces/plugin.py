@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "chargekit(id): a conformance case")
 
 
-HARDWARE: Final = frozenset({"dc", "shared_modules", "shared_supply"})
+HARDWARE: Final = frozenset({"dc", "shared_modules", "shared_supply", "phase_switching"})
 
 
 def _setting(config: pytest.Config) -> Setting:

@@ -9,6 +9,7 @@ from chargekit.judge.verdict import Failed, Measured, NotApplicable, Unclear, Ve
 from chargekit.judge.witnessed import Reading, StationSeen, TxSeen, Witnessed
 from chargekit.lab.assemble import CSMS, PLANT, Lab
 from chargekit.model.site import ChargingStation, MeterPoint, StationModel
+from chargekit.wire.messages import LimitImposed
 from chargekit.wire.settings import spelled
 
 if TYPE_CHECKING:
@@ -210,6 +211,15 @@ class Charger:
             raise NotApplicable("the controller is not ours: its answers can't be chosen")
         await self.hand(CSMS, "refuse", station=self.name, message=message, times=times)
 
+    async def limit_outside(self, amps: float | None, source: str = "EMS", evse: int = 0) -> None:
+        """Set an external limit, A per phase, on an EVSE or (0) the station; None releases it."""
+        await self.hand(self.name, "external_limit", evse=evse, limit_a=amps, source=source)
+
+    @property
+    def tells_limits(self) -> bool:
+        """Whether its protocol has words for external limits."""
+        return self.seen.tells(LimitImposed)
+
     # --- asks ---------------------------------------------------------------------------------------------------
 
     async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
@@ -229,11 +239,14 @@ class Charger:
             raise Failed(f"{self.name} did not answer {kind}: {reply.get('why', '')}")
         return reply
 
-    async def set_profile(self, *, periods: Sequence[tuple[float, float]], purpose: str = "TxProfile", id: int = 1, **more: Any) -> None:
+    async def set_profile(
+        self, *, periods: Sequence[tuple[float, float]], purpose: str = "TxProfile", id: int = 1, number_phases: int | None = None,
+        **more: Any,
+    ) -> None:  # fmt: skip
         """Install a profile that starts now; `periods` are (start s, A per phase). Failed unless it is accepted."""
         profile: dict[str, Any] = {
             "id": id, "purpose": purpose, "kind": "Absolute", "start": self.bench.now - 2.0,
-            "periods": [{"start_s": s, "limit": a} for s, a in periods], **more,
+            "periods": [{"start_s": s, "limit": a, "number_phases": number_phases} for s, a in periods], **more,
         }  # fmt: skip
         if purpose == "TxProfile":
             profile["transaction"] = "current"
@@ -261,6 +274,12 @@ class Charger:
     async def set_limit(self, amps: float) -> None:
         """Limit the running transaction, from now on."""
         await self.set_profile(periods=[(0.0, amps)])
+
+    async def reserve(self, id: int, token: str, for_s: float) -> None:
+        """Reserve the EVSE for a token, from now on for so many seconds. Failed unless it is accepted."""
+        reply = await self.ask("ReserveNow", evse=self.evse, id=id, token=token, until=self.bench.now + for_s)
+        if reply["status"] != "Accepted":
+            raise Failed(f"{self.name} answered {reply['status']} to a reservation of a free EVSE", [self.bench.seen.last_seq])
 
     # --- states -------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,10 @@ from chargekit.wire.messages import (
     Booted,
     ChargingStateChanged,
     Fact,
+    LimitImposed,
+    LimitReleased,
     Metered,
+    ReservationEnded,
     Status,
     StatusChanged,
     TokenAnswer,
@@ -77,6 +80,15 @@ class StationSeen:
     """Every message that could be read, in the order of the wire."""
     dials: list[tuple[float, int]] = field(default_factory=list)
     """When it asked for a connection and got none, with the record."""
+    limits: dict[int, str] = field(default_factory=dict)
+    """Who limits it from outside, as it told last, by EVSE (0: the station); empty once it told the release."""
+
+    reservations: dict[int, str] = field(default_factory=dict)
+    """How reservations ended, as it told, by their ids."""
+
+    def tells(self, fact: type) -> bool:
+        """Whether its version has a message for such a fact."""
+        return bool(self.version) and fact not in codec(self.version).LACKS
 
     def running(self, evse: int = 1) -> TxSeen | None:
         return next((t for t in reversed(self.transactions) if t.evse == evse and not t.over), None)
@@ -205,6 +217,10 @@ class Witnessed:
                 running = next((t for t in seen.transactions if t.tx == fact.tx and not t.over), None) if fact.tx else None
                 if running is not None:
                     running.readings += 1
+            case LimitImposed() | LimitReleased():
+                seen.limits[fact.evse] = fact.source if isinstance(fact, LimitImposed) else ""
+            case ReservationEnded():
+                seen.reservations[fact.id] = fact.why
             case TransactionEnded():
                 for one in seen.transactions:
                     if one.tx == fact.tx and not one.over:

@@ -22,14 +22,19 @@ def register(defect: type[Defect]) -> type[Defect]:
 def _installed() -> dict[str, type[Defect]]:
     from chargekit.controller.defects import CONTROLLER_DEFECTS
     from chargekit.emulator.frame_defects import FRAME_DEFECTS
+    from chargekit.emulator.grid_defects import GRID_DEFECTS
     from chargekit.emulator.plant_defects import PLANT_DEFECTS
     from chargekit.emulator.profile_defects import PROFILE_DEFECTS
+    from chargekit.emulator.reservation_defects import RESERVATION_DEFECTS
     from chargekit.emulator.restart_defects import RESTART_DEFECTS
     from chargekit.emulator.security_defects import SECURITY_DEFECTS
     from chargekit.emulator.service_defects import SERVICE_DEFECTS
     from chargekit.emulator.station_defects import STATION_DEFECTS
 
-    stations = (*STATION_DEFECTS, *PROFILE_DEFECTS, *SERVICE_DEFECTS, *SECURITY_DEFECTS, *FRAME_DEFECTS, *RESTART_DEFECTS)
+    stations = (
+        *STATION_DEFECTS, *PROFILE_DEFECTS, *SERVICE_DEFECTS, *SECURITY_DEFECTS, *FRAME_DEFECTS, *RESTART_DEFECTS, *GRID_DEFECTS,
+        *RESERVATION_DEFECTS,
+    )  # fmt: skip
     found = {one.name: one for one in (*stations, *PLANT_DEFECTS, *CONTROLLER_DEFECTS)}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         one = point.load()

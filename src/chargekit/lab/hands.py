@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from chargekit.emulator.external import SOURCES
 from chargekit.emulator.meter_faults import FAULTS
 from chargekit.lab.rig import BENCH_HANDS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS
 from chargekit.model.site import Site
@@ -14,7 +15,7 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "plug": ("station", "evse", "vehicle"), "unplug": ("station", "evse"), "set_building_a": ("circuit", "amps"),
     "set_voltage": ("volts",), "meter_fault": ("meter", "fault"),
     "open_breaker": ("circuit",), "close_breaker": ("circuit",), "present": ("token", "evse"), "press_stop": ("evse",),
-    "ev_certificate": ("action", "exi"),
+    "ev_certificate": ("action", "exi"), "external_limit": ("limit_a",),
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
     "revoke_override": ("id",), "set_class": ("token", "user_class"),
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
@@ -40,7 +41,13 @@ def complaint(site: Site, plant: str, csms: str, to: str, verb: str, args: Mappi
             return f"{verb}: {to!r} is no station of this site"
     elif to != (plant if verb in VEHICLE_HANDS else csms):
         return f"{verb}: {plant if verb in VEHICLE_HANDS else csms} takes it, not {to!r}"
-    for name, value in args.items():
+    given = dict(args)
+    if verb == "external_limit":
+        # EVSE 0 is the whole station, and no limit releases it.
+        given = {k: v for k, v in args.items() if not (k == "evse" and type(v) is int and v == 0) and not (k == "limit_a" and v is None)}
+    for name, value in given.items():
+        if name == "generated" and not isinstance(value, bool):
+            return f"{verb}: generated: true or false expected"
         if (why := _wrong(site, to, name, value, args)) is not None:
             return f"{verb}: {why}"
     return None
@@ -67,7 +74,7 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return f"{value} takes {', '.join(FAULTS[value].parameters) or 'no parameters'}, not {unknown[0]}" if unknown else None
     known: Mapping[str, Any] = {
         "station": stations, "vehicle": site.vehicles, "circuit": site.circuits, "fault": ("none",),
-        "meter": [m.id for m in site.meters],
+        "meter": [m.id for m in site.meters], "source": SOURCES,
     }  # fmt: skip
     if name in known and value not in known[name]:
         return f"{name}: {value!r} is not known here"

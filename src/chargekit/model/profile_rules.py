@@ -26,7 +26,7 @@ class Rules:
     """A version's rules and what a station supports.
 
     `replaces_level`: the same purpose and stack level on the same EVSE is replaced (1.6); otherwise refused. `strict`: the clauses of 2.x
-    that 1.6 lacks. `news`: those of 2.1. `phases`: what an AC EVSE can use, by its number; DC EVSEs are absent. `features`: the optional
+    that 1.6 lacks. `news`: those of 2.1. `phases`: what an AC EVSE can use, by its number; DC EVSEs are in `dc`. `features`: the optional
     fields of 2.1 it supports. `highest_external_id`: MaxExternalConstraintsId.
     """
 
@@ -43,6 +43,7 @@ class Rules:
     features: frozenset[str] = frozenset()
     sleeps: bool = False
     phases: Mapping[int, int] = field(default_factory=dict)
+    dc: frozenset[int] = frozenset()
     phase_switching: bool = False
     dc_phase_control: bool = False
     highest_external_id: int | None = None
@@ -59,9 +60,11 @@ RULES: Final[Mapping[str, Rules]] = {
 """By version, for a station that supports everything it can do without further hardware."""
 
 
-def rules_of(version: str, phases: Mapping[int, int], phase_switching: bool, units: Sequence[str] = ("A", "W")) -> Rules:
-    """The rules of a version for a station with these AC EVSEs."""
-    return replace(RULES[version], phases=dict(phases), phase_switching=phase_switching, units=tuple(units))
+def rules_of(
+    version: str, phases: Mapping[int, int], phase_switching: bool, units: Sequence[str] = ("A", "W"), dc: Iterable[int] = ()
+) -> Rules:
+    """The rules of a version for a station with these AC and DC EVSEs."""
+    return replace(RULES[version], phases=dict(phases), dc=frozenset(dc), phase_switching=phase_switching, units=tuple(units))
 
 
 def refusal(
@@ -197,7 +200,7 @@ def _phases(evse: int, profile: ChargingProfile, rules: Rules) -> str:
         return "InvalidSchedule"  # K01.FR.19
     if any(not 1 <= (p.number_phases or 3) <= 3 or not 1 <= (p.phase_to_use or 1) <= 3 or p.number_phases == 0 for p in asked):
         return "InvalidSchedule"
-    if asked and evse and rules.phases and evse not in rules.phases and rules.news and not rules.dc_phase_control:
+    if asked and evse in rules.dc and rules.news and not rules.dc_phase_control:
         return "NoPhaseForDC"  # K01.FR.44
     for usable in [n for e, n in rules.phases.items() if evse in (0, e)]:
         for period in asked:

@@ -43,7 +43,8 @@ class Running:
 
 
 class ProfileStore:
-    """`evses`: the EVSEs of the station. `nominal_v`: line to neutral. `rules`: those of its OCPP version and what it supports."""
+    """`evses`: the EVSEs of the station. `nominal_v`: line to neutral. `rules`: those of its OCPP version and what it supports. `fixed`:
+    EVSEs that draw on three phases whatever a profile says: what they draw in W is shared by three."""
 
     def __init__(
         self,
@@ -52,8 +53,9 @@ class ProfileStore:
         units: Sequence[str] = ("A", "W"),
         rules: Rules | None = None,
         calendar: Calendar | None = None,
+        fixed: Collection[int] = (),
     ) -> None:
-        self.evses = tuple(evses)
+        self.evses, self.fixed = tuple(evses), frozenset(fixed)
         self.rules = replace(RULES["1.6"] if rules is None else rules, units=tuple(units))
         self.priority: dict[int, str] = {}
         self._delays: dict[tuple[int, int], ChargingProfile] = {}
@@ -74,6 +76,15 @@ class ProfileStore:
     @property
     def nominal_v(self) -> float:
         return self._given.nominal_v
+
+    @property
+    def csms_first(self) -> bool:
+        """Whether a setpoint of the CSMS goes before an external one (Q06.FR.22)."""
+        return self._given.csms_first
+
+    @csms_first.setter
+    def csms_first(self, value: bool) -> None:
+        self._given = self._given._replace(csms_first=value)
 
     # --- setting and clearing -----------------------------------------------------------------------------------
 
@@ -218,7 +229,7 @@ class ProfileStore:
         `values`: `limit`, `setpoint`, `discharge`, `reactive`, each also with `_l2` or `_l3`; what is not named stays.
         """
         found = next((one for one in self._installed if one.profile.id == id), None)
-        if found is None or found.profile.kind is not Kind.DYNAMIC:
+        if found is None or found.profile.kind is not Kind.DYNAMIC or found.profile.purpose is Purpose.EXTERNAL:
             return "InvalidProfile"  # K28.FR.11
         period = found.profile.periods[0]
         v2x = period.v2x or V2x()
@@ -263,6 +274,8 @@ class ProfileStore:
                 continue
             if profile.random_delay_s > 0.0 and not plain:
                 profile = self._delays.get((profile.id, evse), profile)
+            if self.fixed and (evse in self.fixed or (evse == 0 and self.fixed == set(self.evses))):
+                profile = _on_three(profile)
             (wide if one.evse == 0 else own).setdefault(profile.purpose, []).append(profile)
         main: list[list[ChargingProfile]] = []
         if evse:
@@ -395,6 +408,13 @@ class ProfileStore:
 
     def load(self, saved: Iterable[Mapping[str, Any]]) -> None:
         self.installed = [Installed(int(one["evse"]), profile_of(one["profile"]), str(one.get("source", CSO))) for one in saved]
+
+
+def _on_three(profile: ChargingProfile) -> ChargingProfile:
+    """The profile for an EVSE that can't use fewer phases: 1.6 has no clause by which it would be refused (2.x: K01.FR.43)."""
+    if all(period.number_phases in (None, 3) for period in profile.periods):
+        return profile
+    return replace(profile, periods=tuple(replace(period, number_phases=None, phase_to_use=None) for period in profile.periods))
 
 
 def _merged(

@@ -46,12 +46,14 @@ class InForce:
 
 
 class Conditions(NamedTuple):
-    """What beside the time decides: nominal V, since when the link is down, the vehicle's charge, and the site's calendar."""
+    """What beside the time decides: nominal V, since when the link is down, the vehicle's charge, the site's calendar, and whether a
+    setpoint of the CSMS goes before an external one (2.1 SetpointPriority)."""
 
     nominal_v: float = 230.0
     offline_since: float | None = None
     soc_percent: float | None = None
     calendar: Calendar | None = None
+    csms_first: bool = False
 
 
 class Stack(NamedTuple):
@@ -236,7 +238,7 @@ def _phases(parts: Sequence[tuple[ChargingProfile, Period]]) -> tuple[int | None
 
 
 def _with_setpoint(force: InForce, parts: Sequence[tuple[ChargingProfile, Period]], given: Conditions) -> InForce:
-    """An external setpoint goes before that of the CSMS (Q06.FR.21)."""
+    """An external setpoint goes before that of the CSMS, unless SetpointPriority says otherwise (Q06.FR.20 to FR.22)."""
     mode, setpoint, discharge = Mode.CHARGING_ONLY, None, None
     for profile, period in parts:
         if profile.purpose in (Purpose.TX, Purpose.TX_DEFAULT, Purpose.PRIORITY):
@@ -244,7 +246,7 @@ def _with_setpoint(force: InForce, parts: Sequence[tuple[ChargingProfile, Period
         v2x = period.v2x
         if v2x is None:
             continue
-        outer = profile.purpose is Purpose.EXTERNAL and v2x.mode is Mode.EXTERNAL_SETPOINT
+        outer = profile.purpose is Purpose.EXTERNAL and v2x.mode is Mode.EXTERNAL_SETPOINT and not given.csms_first
         if v2x.setpoint[0] is not None and (setpoint is None or outer):
             setpoint = _signed_a(profile, period, v2x.setpoint[0], given.nominal_v)
             over = profile.limit_at_soc

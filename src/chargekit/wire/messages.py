@@ -120,6 +120,30 @@ class TransactionEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitImposed:
+    """Something outside OCPP limits the station (`evse` 0) or an EVSE; `source` as on the wire (EMS, SO, Other, ...). Not in 1.6."""
+
+    evse: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReleased:
+    """It no longer does. Not in 1.6."""
+
+    evse: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationEnded:
+    """A reservation ended by itself: `why` as on the wire (Expired, Removed, ...). 1.6 tells it by StatusChanged alone."""
+
+    id: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Other:
     """A message understood by name only; `payload` as received."""
 
@@ -127,7 +151,20 @@ class Other:
     payload: dict[str, object]
 
 
-Fact = Booted | Alive | StatusChanged | AuthorizeAsked | TransactionStarted | Metered | ChargingStateChanged | TransactionEnded | Other
+Fact = (
+    Booted
+    | Alive
+    | StatusChanged
+    | AuthorizeAsked
+    | TransactionStarted
+    | Metered
+    | ChargingStateChanged
+    | TransactionEnded
+    | LimitImposed
+    | LimitReleased
+    | ReservationEnded
+    | Other
+)
 
 
 # --- answers of the CSMS to facts -------------------------------------------------------------------------------
@@ -250,6 +287,22 @@ class Unlock:
 
 
 @dataclass(frozen=True, slots=True)
+class ReserveNow:
+    """Hold an EVSE (0: any) for a token, or whoever is of its group, until a run second."""
+
+    id: int
+    evse: int
+    token: str
+    until: float
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReservation:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class OtherCommand:
     action: str
     payload: dict[str, object]
@@ -267,6 +320,8 @@ Command = (
     | GetKeys
     | SetKey
     | Unlock
+    | ReserveNow
+    | CancelReservation
     | OtherCommand
 )
 

@@ -30,6 +30,8 @@ class Codec(Protocol):
     VERSION: str
     FACTS: frozenset[str]
     """Actions that `read_fact` understands; the rest are Other."""
+    LACKS: frozenset[type]
+    """Facts of the vocabulary this version has no message for."""
     COMMANDS: frozenset[str]
     """Actions that `read_command` understands: what a station's Session may take as `supported`."""
 

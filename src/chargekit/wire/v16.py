@@ -36,6 +36,7 @@ from .messages import (
     AuthorizeAsked,
     BootAnswer,
     Booted,
+    CancelReservation,
     ChargingStateChanged,
     ClearProfile,
     Command,
@@ -46,12 +47,16 @@ from .messages import (
     GetComposite,
     GetKeys,
     KeysReply,
+    LimitImposed,
+    LimitReleased,
     Metered,
     Other,
     OtherCommand,
     RemoteStart,
     RemoteStop,
     Reply,
+    ReservationEnded,
+    ReserveNow,
     Reset,
     SetAvailability,
     SetKey,
@@ -93,6 +98,8 @@ _ELSE: Final[dict[type, str]] = {
     SetAvailability: "Rejected",
     SetKey: "Rejected",
     Unlock: "UnlockFailed",
+    ReserveNow: "Rejected",
+    CancelReservation: "Rejected",
 }
 _ALIASES: Final = {
     (SetKey, "UnknownComponent"): "NotSupported",
@@ -143,6 +150,10 @@ def write_fact(fact: Fact, cal: Calendar) -> tuple[str, Payload]:
                 reason=_reason(fact.reason),
                 idTag=_token(fact.token) if fact.token else None,
             )
+        case LimitImposed() | LimitReleased():
+            raise ValueError("1.6 has no message about limits from outside")
+        case ReservationEnded():
+            raise ValueError("1.6 has no message about the end of a reservation")
         case Other():
             return fact.action, fact.payload
 
@@ -220,6 +231,7 @@ _FACTS: Final[dict[str, Any]] = {
     "MeterValues": _read_meter,
 }
 FACTS: Final = frozenset(_FACTS)
+LACKS: Final[frozenset[type]] = frozenset({LimitImposed, LimitReleased, ReservationEnded})
 
 
 # --- answers ----------------------------------------------------------------------------------------------------
@@ -308,6 +320,22 @@ def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
             return "ChangeConfiguration", {"key": command.key, "value": command.value}
         case Unlock():
             return "UnlockConnector", {"connectorId": command.evse}
+        case ReserveNow() | CancelReservation() | OtherCommand():
+            return _write_more(command, cal)
+
+
+def _write_more(command: ReserveNow | CancelReservation | OtherCommand, cal: Calendar) -> tuple[str, Payload]:
+    match command:
+        case ReserveNow():
+            return "ReserveNow", no_nones(
+                connectorId=command.evse,
+                expiryDate=iso(cal, command.until),
+                idTag=_token(command.token),
+                parentIdTag=_token(command.group) if command.group else None,
+                reservationId=command.id,
+            )
+        case CancelReservation():
+            return "CancelReservation", {"reservationId": command.id}
         case OtherCommand():
             return command.action, command.payload
 
@@ -363,6 +391,14 @@ _COMMANDS: Final[dict[str, Any]] = {
     "GetConfiguration": _read_get_keys,
     "ChangeConfiguration": lambda p, cal: SetKey(text(p, "key"), text(p, "value")),
     "UnlockConnector": lambda p, cal: Unlock(whole(p, "connectorId", 0)),
+    "ReserveNow": lambda p, cal: ReserveNow(
+        whole(p, "reservationId"),
+        whole(p, "connectorId", 0),
+        text(p, "idTag"),
+        moment(p, "expiryDate", cal),
+        opt_text(p, "parentIdTag") or "",
+    ),
+    "CancelReservation": lambda p, cal: CancelReservation(whole(p, "reservationId")),
 }
 COMMANDS: Final = frozenset(_COMMANDS)
 _ACTIONS: Final[dict[type, str]] = {
@@ -375,6 +411,8 @@ _ACTIONS: Final[dict[type, str]] = {
     SetAvailability: "ChangeAvailability",
     SetKey: "ChangeConfiguration",
     Unlock: "UnlockConnector",
+    ReserveNow: "ReserveNow",
+    CancelReservation: "CancelReservation",
 }
 
 

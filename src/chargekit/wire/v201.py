@@ -38,6 +38,7 @@ from .messages import (
     AuthorizeAsked,
     BootAnswer,
     Booted,
+    CancelReservation,
     ChargingStateChanged,
     ClearProfile,
     Command,
@@ -48,12 +49,16 @@ from .messages import (
     GetComposite,
     GetKeys,
     KeysReply,
+    LimitImposed,
+    LimitReleased,
     Metered,
     Other,
     OtherCommand,
     RemoteStart,
     RemoteStop,
     Reply,
+    ReservationEnded,
+    ReserveNow,
     Reset,
     SetAvailability,
     SetKey,
@@ -70,6 +75,7 @@ from .profiles import UNITS, Dialect, read_periods, read_profile, write_period, 
 from .protocol import Payload, Unreadable
 from .v2 import DIFFERENCES, Differences
 from .v201_events import id_token, read_event, tx_id, write_event
+from .v201_more import READERS, read_reserve, write_more, write_news
 
 _BOOTS: Final = {"Accepted": "Accepted", "Pending": "Pending", "Rejected": "Rejected"}
 _BOOT_REASONS: Final = schemas.words("2.0.1", "BootNotification", "req", "reason")
@@ -93,6 +99,8 @@ _ELSE: Final[dict[type, tuple[str, str]]] = {
     Trigger: ("TriggerMessage", "Rejected"),
     SetAvailability: ("ChangeAvailability", "Rejected"),
     Unlock: ("UnlockConnector", "UnlockFailed"),
+    ReserveNow: ("ReserveNow", "Rejected"),
+    CancelReservation: ("CancelReservation", "Rejected"),
 }
 _SET_WORDS: Final = schemas.words("2.0.1", "SetVariables", "conf", "attributeStatus")
 
@@ -143,13 +151,23 @@ _FACTS: Final[dict[str, Any]] = {
     "TransactionEvent": read_event,
     "MeterValues": _read_meter,
     "NotifyEvent": _read_event_data,
+    **READERS,
 }
 
 
 # --- answers ----------------------------------------------------------------------------------------------------
 
 
-_PLAINLY_ANSWERED: Final = (Metered, StatusChanged, ChargingStateChanged, TransactionStarted, TransactionEnded)
+_PLAINLY_ANSWERED: Final = (
+    Metered,
+    StatusChanged,
+    ChargingStateChanged,
+    TransactionStarted,
+    TransactionEnded,
+    LimitImposed,
+    LimitReleased,
+    ReservationEnded,
+)
 
 
 # --- commands ---------------------------------------------------------------------------------------------------
@@ -208,6 +226,8 @@ _COMMANDS: Final[dict[str, Any]] = {
     "GetVariables": lambda p, cal, how: GetKeys(tuple(_key(row) for row in rows(p, "getVariableData"))),
     "SetVariables": _read_set_key,
     "UnlockConnector": lambda p, cal, how: Unlock(whole(p, "evseId", 0), whole(p, "connectorId", 0)),
+    "ReserveNow": read_reserve,
+    "CancelReservation": lambda p, cal, how: CancelReservation(whole(p, "reservationId")),
 }
 
 
@@ -282,6 +302,7 @@ class V2:
     def __init__(self, version: str) -> None:
         self.VERSION = version
         self.FACTS, self.COMMANDS = frozenset(_FACTS), frozenset(_COMMANDS)
+        self.LACKS: frozenset[type] = frozenset()
         self._how = DIFFERENCES[version]
 
     def write_fact(self, fact: Fact, cal: Calendar) -> tuple[str, Payload]:
@@ -314,8 +335,8 @@ class V2:
                 return "MeterValues", {"evseId": fact.evse, "meterValue": values}
             case TransactionStarted() | Metered() | ChargingStateChanged() | TransactionEnded():
                 return "TransactionEvent", write_event(fact, cal, self._how)
-            case Other():
-                return fact.action, fact.payload
+            case LimitImposed() | LimitReleased() | ReservationEnded() | Other():
+                return write_news(fact)
 
     def read_fact(self, action: str, payload: Payload, cal: Calendar) -> Fact:
         reader = _FACTS.get(action)
@@ -387,8 +408,8 @@ class V2:
                 return "SetVariables", {"setVariableData": [{"attributeValue": command.value} | _variable(command.key)]}
             case Unlock():
                 return "UnlockConnector", {"evseId": command.evse, "connectorId": command.connector}
-            case OtherCommand():
-                return command.action, command.payload
+            case ReserveNow() | CancelReservation() | OtherCommand():
+                return write_more(command, cal, self._how)
 
     def _reset_word(self, reset: Reset) -> str:
         for word, meant in self._how.resets.items():

@@ -181,7 +181,7 @@ class World:
         port.take(effect, self.now)
 
     def _load(self, name: str, effect: Load) -> None:
-        self.post(self._plant, Load(effect.evse, effect.closed, effect.offer_a, effect.offer_w, name, effect.phases))
+        self.post(self._plant, Load(effect.evse, effect.closed, effect.offer_a, effect.offer_w, name, effect.phases, effect.phase))
 
     def _feed(self, name: str, effect: Feed) -> None:
         self.post(effect.to, effect.supply)

@@ -74,7 +74,8 @@ class Load:
     """What a station's power electronics offer on one EVSE; an effect of the station, an event at the plant.
 
     `closed`: contactor. `offer_a`: amperes per phase on the pilot (AC), 0 when none may be drawn. `offer_w`: DC output cap.
-    `station` is filled in by the World. `evse` 0 with closed False: the whole station went dark.
+    `station` is filled in by the World. `evse` 0 with closed False: the whole station went dark. `phases`: how many feed the vehicle; with
+    one, `phase` (1 to 3) says which of the station's own.
     """
 
     evse: int
@@ -83,6 +84,7 @@ class Load:
     offer_w: float | None = None
     station: str = ""
     phases: int = 3
+    phase: int = 1
 
 
 @dataclass(frozen=True, slots=True)
