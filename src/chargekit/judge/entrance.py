@@ -89,8 +89,9 @@ class Entrance:
         return await self.came(after=before)
 
     async def kept_out(self, what: str, *, by_us: bool = False) -> None:
-        """Drop the link; the station tries to connect, and does not get in while the CSMS does `what`. Unclear when it never tried. `by_us`: the CSMS refuses it, so
-        it is known who tried; where the station turns away, anybody may have begun the handshake that was seen."""
+        """Drop the link; the station tries to connect, and does not get in while the CSMS does `what`. Unclear when it never tried.
+        `by_us`: the CSMS refuses it, so it is known who tried; where the station turns away, anybody may have begun the handshake that
+        was seen."""
         before, hellos, refusals = len(self.entries), self.seen.hellos, len(self.seen.refusals.get(self.name, []))
         await self.drops()
 
