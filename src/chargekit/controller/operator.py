@@ -31,6 +31,7 @@ from chargekit.wire.messages import (
     Reply,
     SetKey,
     SetProfile,
+    TokenAnswer,
     TransactionEnded,
     TransactionStarted,
 )  # fmt: skip
@@ -133,13 +134,13 @@ class Operator:
             case _:
                 pass
 
-    def token_status(self, peer: Peer, token: str, now: float) -> str | None:
+    def token_answer(self, peer: Peer, token: str, now: float) -> TokenAnswer | None:
         """A token's answer; held back until the station's defaults are confirmed."""
         if self._class_name(token) is None:
-            return "Invalid"
+            return TokenAnswer("Invalid")
         if any(self.places[(peer.spec.id, n)].outgoing.default_a is None for n in peer.evses):
             return None
-        return "Accepted"
+        return TokenAnswer("Accepted")
 
     def replied(self, peer: Peer, context: object, reply: CommandReply | None, now: float, out: list[Effect]) -> None:
         match context:

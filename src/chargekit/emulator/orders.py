@@ -30,6 +30,7 @@ from chargekit.wire.messages import (
     SetKey,
     SetProfile,
     Status,
+    TokenCommand,
     Trigger,
     Unlock,
 )  # fmt: skip
@@ -58,7 +59,7 @@ class Orders:
         except Unreadable as why:
             self.session.refuse(called.id, why.code, why.text[:200])
             return
-        if isinstance(command, (GetKeys, SetKey, OtherCommand)):
+        if isinstance(command, (GetKeys, SetKey, OtherCommand, TokenCommand)):
             self.serve(called, now, out)
             return
         reply = self.carry_out(command, called.payload, now, out)
@@ -116,7 +117,7 @@ class Orders:
                 return self._availability(command, payload, now, out)
             case Unlock():
                 return Reply(self.unlock_verdict(command.evse, command.connector))
-            case GetKeys() | SetKey() | OtherCommand():
+            case _:
                 return Reply("NotSupported")
 
     @point("station.refusal")

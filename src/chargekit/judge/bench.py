@@ -310,11 +310,12 @@ class Bench:
             raise ValueError(f"no reusable state is named {state!r}")
         return one
 
-    async def answer_token(self, token: str, status: str) -> None:
-        """What the CSMS is to answer for a token."""
+    async def answer_token(self, token: str, status: str, *, group: str = "", until: float | None = None) -> None:
+        """What the CSMS is to answer for a token: its status, the group it belongs to, when it expires (run s)."""
         if "authorise" not in self.lab.rig.can:
             raise NotApplicable("the controller is not ours: its answers can't be chosen")
-        await self.hand(CSMS, "authorise", token=token, status=status)
+        more = ({"group": group} if group else {}) | ({} if until is None else {"until": until})
+        await self.hand(CSMS, "authorise", token=token, status=status, **more)
 
     def site(self) -> SiteUnder:
         from chargekit.judge.premises import SiteUnder

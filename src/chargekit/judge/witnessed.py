@@ -26,6 +26,19 @@ from chargekit.wire.messages import (
 )  # fmt: skip
 from chargekit.world.history import Record
 
+OfTransaction = TransactionStarted | Metered | ChargingStateChanged | TransactionEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message of a transaction: when it says it happened, whether it says that it was offline (None: the version has no word for
+    it), and its record."""
+
+    what: str
+    at: float
+    offline: bool | None
+    record: int
+
 
 @dataclass(slots=True)
 class TxSeen:
@@ -42,6 +55,9 @@ class TxSeen:
     ended_seq: int = 0
     accepted: bool | None = None
     at: float = 0.0
+    ended_at: float | None = None
+    told: list[Told] = field(default_factory=list)
+    """Its messages in the order they came, repeated starts left out."""
 
     @property
     def over(self) -> bool:
@@ -60,6 +76,8 @@ class StationSeen:
     status: dict[int, Status] = field(default_factory=dict)
     transactions: list[TxSeen] = field(default_factory=list)
     tokens: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    """The tokens it asked about, in order, answered or not."""
     told: dict[int, MeterSample] = field(default_factory=dict)
     """The last meter values it told, by EVSE."""
 
@@ -166,23 +184,35 @@ class Witnessed:
                 seen.status[fact.evse] = fact.status
             case ChargingStateChanged():
                 seen.status[fact.evse] = fact.status
+                for one in (t for t in seen.transactions if t.tx == fact.tx and not t.over):
+                    one.told.append(self._told(seen, fact, fact.at, seq))
+            case AuthorizeAsked():
+                seen.asked.append(fact.token)
             case TransactionStarted():
                 known = next((t for t in seen.transactions if _same(t, fact)), None)
                 if known is None:
-                    seen.transactions.append(TxSeen(fact.evse, fact.token, fact.register_wh, fact.tx, began_seq=seq, at=fact.at))
+                    begun = TxSeen(fact.evse, fact.token, fact.register_wh, fact.tx, began_seq=seq, at=fact.at)
+                    begun.told.append(self._told(seen, fact, fact.at, seq))
+                    seen.transactions.append(begun)
             case Metered():
                 if fact.samples:
                     seen.told[fact.evse] = fact.samples[-1]
                 running = next((t for t in seen.transactions if t.tx == fact.tx and not t.over), None) if fact.tx else None
                 if running is not None:
                     running.readings += 1
+                    if fact.samples:
+                        running.told.append(self._told(seen, fact, fact.samples[-1].t, seq))
             case TransactionEnded():
                 for one in seen.transactions:
                     if one.tx == fact.tx and not one.over:
                         one.ended_wh = fact.register_wh if math.isfinite(fact.register_wh) else -1.0
-                        one.reason, one.ended_seq = fact.reason, seq
+                        one.reason, one.ended_seq, one.ended_at = fact.reason, seq, fact.at
+                        one.told.append(self._told(seen, fact, fact.at, seq))
             case _:
                 pass
+
+    def _told(self, seen: StationSeen, fact: OfTransaction, at: float, seq: int) -> Told:
+        return Told(type(fact).__name__, at, fact.offline if codec(seen.version).TELLS_OFFLINE else None, seq)
 
     def _answer(self, seen: StationSeen, fact: Fact, action: str, payload: Any) -> None:
         try:

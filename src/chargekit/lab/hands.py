@@ -20,11 +20,14 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
-    {"token", "id", "who", "why", "user_class", "status", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
+    {"token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
 )
 FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank"})
 LONGEST: Final = 500
 LONGEST_EXI: Final = 5600
+SHORTEST_TOKEN: Final = 20
+"""Characters every version has room for in a token (1.6 section 7.28)."""
+FARTHEST_S: Final = 1e10
 
 
 def complaint(site: Site, plant: str, csms: str, to: str, verb: str, args: Mapping[str, Any]) -> str | None:
@@ -54,6 +57,10 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return f"exi: text of at most {LONGEST_EXI} characters expected"
     if name in FIGURES and not _figure(value):
         return f"{name}: a number expected"
+    if name == "group" and len(value) > SHORTEST_TOKEN:
+        return f"group: at most {SHORTEST_TOKEN} characters expected"
+    if name == "until" and not -FARTHEST_S <= value <= FARTHEST_S:
+        return "until: seconds of this run expected"
     if name == "limit_a" and value < 0:
         return "limit_a: at least 0 expected"
     if name == "amps" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) for v in value)):
