@@ -40,6 +40,11 @@ class Delivering:
         """Which waiting message goes next: the oldest (1.6 section 3.7; E04.FR.02)."""
         return 0
 
+    @point("station.as_sent")
+    def as_sent(self: Station, fact: Queued, now: float) -> Queued:  # type: ignore[misc]
+        """A kept message as it is sent: as it happened, with its own time (1.6 section 3.7; E04.FR.02, E12)."""
+        return fact
+
     @point("station.retry_wait_s")
     def retry_wait_s(self: Station, tries: int) -> float | None:  # type: ignore[misc]
         """How long before a message that failed so often is sent again; None: it is given up (1.6 section 3.7.1; E13.FR.02 to FR.04)."""
@@ -59,7 +64,7 @@ class Delivering:
         if self.generation.assigned and isinstance(fact, TransactionStarted):
             tx = None
         self.sending = True
-        self.call(self.queue.named(fact, tx), now, ("tx", number), more)
+        self.call(self.queue.named(self.as_sent(fact, now), tx), now, ("tx", number), more)
 
     def _undelivered(self: Station, lost: bool, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """The message in flight failed. A lost link is no failure to process it."""

@@ -14,6 +14,9 @@ from chargekit.wire.messages import Setting
 BACK_S = 300.0
 _UNKNOWN = frozenset({"NotSupported", "UnknownVariable", "UnknownComponent", "NotSupportedAttributeType"})
 
+_ABSENT = {Setting.OFFLINE_TX_FOR_UNKNOWN: "false", Setting.MAX_ENERGY_ON_INVALID_WH: "0"}
+"""What it means that an optional setting is not there (1.6 section 9.1; C15)."""
+
 
 @asynccontextmanager
 async def settings(charger: Charger, wanted: Mapping[Setting, str]) -> AsyncIterator[None]:
@@ -23,6 +26,8 @@ async def settings(charger: Charger, wanted: Mapping[Setting, str]) -> AsyncIter
         for name, value in wanted.items():
             reply = await charger.ask("GetSetting", name=name.value)
             if name.value not in reply["values"]:
+                if _ABSENT.get(name) == value:
+                    continue
                 raise NotApplicable(f"{charger.name} has no setting {name.value}")
             old = str(reply["values"][name.value])
             if old.lower() != value.lower():

@@ -25,8 +25,10 @@ def _installed() -> dict[str, type[Defect]]:
     from chargekit.emulator.profile_defects import PROFILE_DEFECTS
     from chargekit.emulator.service_defects import SERVICE_DEFECTS
     from chargekit.emulator.station_defects import STATION_DEFECTS
+    from chargekit.emulator.token_defects import TOKEN_DEFECTS
 
-    found = {one.name: one for one in (*STATION_DEFECTS, *PROFILE_DEFECTS, *SERVICE_DEFECTS, *PLANT_DEFECTS, *CONTROLLER_DEFECTS)}
+    ours = (*STATION_DEFECTS, *PROFILE_DEFECTS, *SERVICE_DEFECTS, *TOKEN_DEFECTS, *PLANT_DEFECTS, *CONTROLLER_DEFECTS)
+    found = {one.name: one for one in ours}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         one = point.load()
         if not (isinstance(one, type) and issubclass(one, Defect)):
