@@ -120,7 +120,7 @@ async def test_the_local_list_outranks_the_cache(bench: Bench) -> None:
     area="authorise",
 )  # fmt: skip
 async def test_a_known_token_that_is_no_longer_valid_is_stopped(bench: Bench) -> None:
-    """A cached token that the CSMS answers Invalid when the transaction is told: the current stops, the transaction ends as DeAuthorized."""
+    """A cached token that the CSMS answers Invalid once the transaction is told: no more current, and the end is told as DeAuthorized."""
     charger = await bench.reach("Booted")
     async with settings(charger, CACHE | AT_ONCE | {Setting.STOP_ON_INVALID: "true"}):
         await gets_to_know(charger, "CK-TURNED")
@@ -196,9 +196,7 @@ async def test_a_token_of_the_same_group_stops_the_transaction(bench: Bench) -> 
 # --- the list and the cache as the CSMS manages them --------------------------------------------------------------
 
 
-@case(
-    "CK-AUTH-010", requires={"authorise", "local_start", "auth_cache"}, covers={"TC_061_CS", "C11.FR.01", "1.6 5.4"}, area="authorise"
-)
+@case("CK-AUTH-010", requires={"authorise", "local_start", "auth_cache"}, covers={"TC_061_CS", "C11.FR.01", "1.6 5.4"}, area="authorise")
 async def test_a_cleared_cache_knows_nobody(bench: Bench) -> None:
     """After ClearCache a token the station knew gets nothing offline."""
     charger = await bench.reach("Booted")
@@ -372,6 +370,7 @@ async def test_a_listed_token_of_the_same_group_stops_offline(bench: Bench) -> N
         await charger.present("CK-HERS-2")
         stopped = bench.now
         await charger.meter.settles(at_most_a=0, within=charger.profile.settle_s)
+        await bench.sleep(60)
         await back_online(charger)
         await _over(charger, transaction, 120)
         _at(bench, "end", transaction.ended_at, stopped, transaction.ended_seq)

@@ -182,34 +182,36 @@ class Witnessed:
                 seen.last_boot, seen.boot_accepted = fact, False
             case StatusChanged() if fact.evse:
                 seen.status[fact.evse] = fact.status
-            case ChargingStateChanged():
-                seen.status[fact.evse] = fact.status
-                for one in (t for t in seen.transactions if t.tx == fact.tx and not t.over):
-                    one.told.append(self._told(seen, fact, fact.at, seq))
             case AuthorizeAsked():
                 seen.asked.append(fact.token)
+            case TransactionStarted() | Metered() | ChargingStateChanged() | TransactionEnded():
+                self._learn_transaction(seen, fact, seq)
+            case _:
+                pass
+
+    def _learn_transaction(self, seen: StationSeen, fact: OfTransaction, seq: int) -> None:
+        mine = [t for t in seen.transactions if t.tx == fact.tx and not t.over] if fact.tx is not None else []
+        match fact:
             case TransactionStarted():
-                known = next((t for t in seen.transactions if _same(t, fact)), None)
-                if known is None:
+                if not any(_same(t, fact) for t in seen.transactions):
                     begun = TxSeen(fact.evse, fact.token, fact.register_wh, fact.tx, began_seq=seq, at=fact.at)
                     begun.told.append(self._told(seen, fact, fact.at, seq))
                     seen.transactions.append(begun)
             case Metered():
                 if fact.samples:
                     seen.told[fact.evse] = fact.samples[-1]
-                running = next((t for t in seen.transactions if t.tx == fact.tx and not t.over), None) if fact.tx else None
-                if running is not None:
-                    running.readings += 1
-                    if fact.samples:
-                        running.told.append(self._told(seen, fact, fact.samples[-1].t, seq))
+                for one in mine[:1]:
+                    one.readings += 1
+                    one.told.extend(self._told(seen, fact, sample.t, seq) for sample in fact.samples[-1:])
+            case ChargingStateChanged():
+                seen.status[fact.evse] = fact.status
+                for one in mine:
+                    one.told.append(self._told(seen, fact, fact.at, seq))
             case TransactionEnded():
-                for one in seen.transactions:
-                    if one.tx == fact.tx and not one.over:
-                        one.ended_wh = fact.register_wh if math.isfinite(fact.register_wh) else -1.0
-                        one.reason, one.ended_seq, one.ended_at = fact.reason, seq, fact.at
-                        one.told.append(self._told(seen, fact, fact.at, seq))
-            case _:
-                pass
+                for one in mine:
+                    one.ended_wh = fact.register_wh if math.isfinite(fact.register_wh) else -1.0
+                    one.reason, one.ended_seq, one.ended_at = fact.reason, seq, fact.at
+                    one.told.append(self._told(seen, fact, fact.at, seq))
 
     def _told(self, seen: StationSeen, fact: OfTransaction, at: float, seq: int) -> Told:
         return Told(type(fact).__name__, at, fact.offline if codec(seen.version).TELLS_OFFLINE else None, seq)

@@ -313,7 +313,7 @@ class OtherCommand:
     payload: dict[str, object]
 
 
-Command = (
+CoreCommand = (
     SetProfile
     | ClearProfile
     | GetComposite
@@ -325,10 +325,9 @@ Command = (
     | GetKeys
     | SetKey
     | Unlock
-    | TokenCommand
-    | SettingCommand
     | OtherCommand
 )
+Command = CoreCommand | TokenCommand | SettingCommand
 
 
 # --- answers of the station to commands -------------------------------------------------------------------------

@@ -1,10 +1,10 @@
-"""Neutral settings as the versions name them: configuration keys of 1.6 (section 9), variables of 2.x (2.0.1 part 2, referenced components)."""
+"""Neutral settings as the versions name them: configuration keys of 1.6 (section 9), variables of 2.x (part 2, referenced components)."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from .messages import GetKeys, GetSetting, KeysReply, SetKey, Setting, SetSetting, SettingCommand
+from .messages import GetKeys, GetSetting, KeysReply, SetKey, SetSetting, Setting, SettingCommand
 
 _WORDS: Final[dict[Setting, tuple[str, str]]] = {
     Setting.LOCAL_PREAUTHORISE: ("LocalPreAuthorize", "AuthCtrlr.LocalPreAuthorize"),

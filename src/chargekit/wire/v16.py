@@ -41,6 +41,7 @@ from .messages import (
     Command,
     CommandReply,
     CompositeReply,
+    CoreCommand,
     Done,
     Fact,
     GetComposite,
@@ -57,7 +58,6 @@ from .messages import (
     SetAvailability,
     SetKey,
     SetProfile,
-    SetSetting,
     SettingCommand,
     Status,
     StatusChanged,
@@ -281,8 +281,10 @@ def read_answer(action: str, payload: Payload, cal: Calendar) -> Answer:
 def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
     if isinstance(command, TokenCommand):
         return tokens.write_command(command, cal, VERSION)
-    if isinstance(command, SettingCommand):
-        command = settings.keyed(VERSION, command)
+    return _write_core(settings.keyed(VERSION, command) if isinstance(command, SettingCommand) else command, cal)
+
+
+def _write_core(command: CoreCommand, cal: Calendar) -> tuple[str, Payload]:
     match command:
         case SetProfile():
             profile = write_profile(command.profile, cal, _PROFILE)

@@ -42,6 +42,7 @@ from .messages import (
     Command,
     CommandReply,
     CompositeReply,
+    CoreCommand,
     Done,
     Fact,
     GetComposite,
@@ -363,8 +364,9 @@ class V2:
     def write_command(self, command: Command, cal: Calendar) -> tuple[str, Payload]:
         if isinstance(command, TokenCommand):
             return tokens.write_command(command, cal, self.VERSION)
-        if isinstance(command, SettingCommand):
-            command = settings.keyed(self.VERSION, command)
+        return self._write_core(settings.keyed(self.VERSION, command) if isinstance(command, SettingCommand) else command, cal)
+
+    def _write_core(self, command: CoreCommand, cal: Calendar) -> tuple[str, Payload]:
         match command:
             case SetProfile():
                 profile = write_profile(command.profile, cal, self._how.profile)
