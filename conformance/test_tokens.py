@@ -4,7 +4,7 @@ What counts is the current on the independent meter and what is told, with the t
 """
 
 from chargekit.judge import Bench, Charger, Failed, Measured, case
-from chargekit.judge.access import back_online, clear_cache, gets_to_know, list_version, listed, send_list, settings
+from chargekit.judge.access import back_online, clear_cache, gets_to_know, list_number, listed, send_list, settings
 from chargekit.judge.witnessed import TxSeen
 from chargekit.wire.messages import Setting
 
@@ -216,16 +216,16 @@ async def test_changes_to_the_local_list_count_and_old_ones_do_not(bench: Bench)
     charger = await bench.reach("Booted")
     async with (
         settings(charger, LIST | OFFLINE | NO_STRANGERS),
-        listed(charger, {"token": "CK-STAYS"}, {"token": "CK-LEAVES"}) as version,
+        listed(charger, {"token": "CK-STAYS"}, {"token": "CK-LEAVES"}) as number,
     ):
-        status = await send_list(charger, version + 2, [{"token": "CK-LEAVES", "status": None}], full=False)
+        status = await send_list(charger, number + 2, [{"token": "CK-LEAVES", "status": None}], full=False)
         if status != "Accepted":
             raise Failed(f"{charger.name} answered {status} to a change of its local list", [bench.seen.last_seq])
-        status = await send_list(charger, version + 1, [{"token": "CK-LATE"}], full=False)
+        status = await send_list(charger, number + 1, [{"token": "CK-LATE"}], full=False)
         if status != "VersionMismatch":
             raise Failed(f"{charger.name} answered {status} to an older change of its local list", [bench.seen.last_seq])
-        if (told := await list_version(charger)) != version + 2:
-            raise Failed(f"{charger.name} tells version {told} of its local list, {version + 2} expected", [bench.seen.last_seq])
+        if (told := await list_number(charger)) != number + 2:
+            raise Failed(f"{charger.name} tells version {told} of its local list, {number + 2} expected", [bench.seen.last_seq])
         for token in ("CK-LEAVES", "CK-LATE"):
             await _present_offline(charger, token)
             await _nothing_flows(charger, token, "which is not on its local list")

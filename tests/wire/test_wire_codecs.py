@@ -112,7 +112,7 @@ commands = st.one_of(
     st.builds(GetKeys, st.lists(st.sampled_from(["A.B", "A.C", "A.B.D"]), min_size=1, unique=True).map(tuple)),
     st.builds(SetKey, st.sampled_from(["A.B", "A.B.D"]), plain),
     st.builds(Unlock, evses),
-    st.just(OtherCommand("ClearCache", {})),
+    st.just(OtherCommand("DataTransfer", {"vendorId": "v"})),
 )
 
 

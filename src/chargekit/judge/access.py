@@ -61,7 +61,7 @@ async def _put_back(charger: Charger, before: Mapping[Setting, str]) -> None:
 @asynccontextmanager
 async def listed(charger: Charger, *tokens: Mapping[str, Any]) -> AsyncIterator[int]:
     """A local list of these tokens (fields of `ListedToken`) for the length of a block; its version. Failed unless it is accepted."""
-    version = max(0, await list_version(charger)) + 1
+    version = max(0, await list_number(charger)) + 1
     try:
         status = await send_list(charger, version, tokens)
         if status != "Accepted":
@@ -87,7 +87,7 @@ async def send_list(charger: Charger, version: int, tokens: Sequence[Mapping[str
     return str((await charger.ask("SendLocalList", version=version, tokens=rows, full=full))["status"])
 
 
-async def list_version(charger: Charger) -> int:
+async def list_number(charger: Charger) -> int:
     """What the station says its local list's version is."""
     return int((await charger.ask("GetLocalListVersion"))["version"])
 

@@ -114,7 +114,8 @@ def write_reply(command: TokenCommand, reply: CommandReply, version: str) -> Pay
         return {"listVersion" if version == "1.6" else "versionNumber": reply.version}
     if isinstance(reply, Reply) and not isinstance(command, GetLocalListVersion):
         action = type(command).__name__
-        return {"status": reply.status if reply.status in schemas.words(version, action, "conf", "status") else _ELSE[action]}
+        status = reply.status if reply.status in schemas.words(version, action, "conf", "status") else _ELSE[action]
+        return {"status": status} | ({"statusInfo": {"reasonCode": reply.reason[:20]}} if reply.reason and version != "1.6" else {})
     raise ValueError(f"{type(reply).__name__} is no reply to {type(command).__name__}")
 
 
