@@ -235,6 +235,52 @@ async def test_changes_to_the_local_list_count_and_old_ones_do_not(bench: Bench)
         await charger.meter.draws(at_least_a=5, within_s=90)
 
 
+@case(
+    "CK-AUTH-012", requires={"authorise", "local_start", "auth_cache"}, covers={"C10.FR.10", "1.6 3.5.1", "expiry"}, area="authorise",
+    limit_s=10800,
+)  # fmt: skip
+async def test_a_cached_token_is_good_until_it_expires(bench: Bench) -> None:
+    """A token cached with an expiry half an hour ahead gets energy offline before it, and nothing after it."""
+    charger = await bench.reach("Booted")
+    async with settings(charger, CACHE | OFFLINE | NO_STRANGERS):
+        expires = bench.now + 1800
+        await gets_to_know(charger, "CK-EXPIRES", until=expires)
+        await _present_offline(charger, "CK-EXPIRES")
+        await charger.meter.draws(at_least_a=5, within_s=90)
+        await charger.present("CK-EXPIRES")
+        await charger.meter.settles(at_most_a=0, within=charger.profile.settle_s)
+        await charger.unplug()
+        await bench.sleep(max(0.0, expires + 2 * CLOCK_S - bench.now))
+        expired = bench.now
+        await charger.plug()
+        await charger.present("CK-EXPIRES")
+        await charger.meter.stays_off(for_s=60)
+        await back_online(charger)
+        await bench.sleep(60)
+        if late := [t for t in charger.seen.transactions if t.token == "CK-EXPIRES" and t.at >= expired]:
+            raise Failed(f"{charger.name} tells of a transaction by a token that had expired", [late[0].began_seq])
+
+
+@case("CK-AUTH-013", requires={"authorise", "local_start"}, covers={"TC_005_1_CS", "E09.FR.01", "1.6 4.10", "1.6 9.1.23"}, area="authorise")
+async def test_who_unplugs_is_authorised_no_longer(bench: Bench) -> None:
+    """The cable pulled at the vehicle ends the transaction as EVDisconnected; the next vehicle gets nothing without a card."""
+    charger = await bench.reach("Booted")
+    async with settings(charger, {Setting.STOP_ON_UNPLUG: "true"}):
+        await bench.answer_token("CK-LEAVES-US", "Accepted")
+        await charger.plug()
+        await charger.present("CK-LEAVES-US")
+        transaction = await _started(charger, "CK-LEAVES-US")
+        await charger.meter.draws(at_least_a=5, within_s=90)
+        await bench.sleep(30)
+        await charger.unplug()
+        await bench.sleep(10)
+        await charger.plug("small-22kw")
+        await charger.meter.stays_off(for_s=60)
+        await _over(charger, transaction)
+        if transaction.reason != "EVDisconnected":
+            raise Failed(f"{charger.name} gave {transaction.reason} for the end, EVDisconnected expected", [transaction.ended_seq])
+
+
 # --- offline ------------------------------------------------------------------------------------------------------
 
 

@@ -51,6 +51,8 @@ KILLS = {
     "any-card-stops": ("CK-AUTH-009", "ac-01", "for a token of another group"),
     "clears-cache-in-word-only": ("CK-AUTH-010", "ac-11", "where nothing may flow"),
     "takes-older-local-list": ("CK-AUTH-011", "ac-01", "answered Accepted to an older change"),
+    "cached-tokens-never-expire": ("CK-AUTH-012", "ac-11", "where nothing may flow"),
+    "unplug-stops-nothing": ("CK-AUTH-013", "ac-01", "where nothing may flow"),
     "refuses-everybody-offline": ("CK-OFF-001", "ac-11", "did not reach 5 A"),
     "caches-nothing": ("CK-OFF-002", "ac-01", "did not reach 5 A"),
     "starts-anybody-offline": ("CK-OFF-003", "ac-11", "where nothing may flow"),

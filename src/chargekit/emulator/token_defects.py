@@ -53,6 +53,26 @@ class CacheFirst(Defect, _Base):
             self.tokens.listed = kept
 
 
+class NeverExpires(Defect, _Base):
+    name = "cached-tokens-never-expire"
+    seen = "keeps the expiry of a cached token and does not look at it"
+    area, point = "authorise", "station.known_token"
+
+    def known_token(self, token: str, now: float) -> TokenInfo | None:
+        good = super().known_token(token, now)
+        return good if name_of(token) in self.tokens.listed else self.tokens.cached.get(name_of(token), good)
+
+
+class UnplugStopsNothing(Defect, _Base):
+    name = "unplug-stops-nothing"
+    seen = "keeps an authorisation when the cable is pulled: the next vehicle charges on it"
+    area, point = "authorise", "station.stops_on_unplug"
+
+    def stops_on_unplug(self) -> bool:
+        super().stops_on_unplug()
+        return False
+
+
 class CachesNothing(Defect, _Base):
     name = "caches-nothing"
     seen = "says it has a cache and keeps no token in it"
@@ -203,7 +223,7 @@ class StampsWhenSent(Defect, _Base):
 
 
 TOKEN_DEFECTS: tuple[type[Defect], ...] = (
-    AsksAnyway, IgnoresList, CacheFirst, CachesNothing, ClearsInWordOnly, TakesOldList, RefusesOffline, StartsAnybodyOffline,
-    RefusesStrangers, AnyCardStops, KnowsNoGroups, NoStopOffline, IgnoresInvalid, StopsInstead, SuspendsInstead, NoMinimum,
-    NeverOffline, StampsWhenSent,
+    AsksAnyway, IgnoresList, CacheFirst, NeverExpires, CachesNothing, ClearsInWordOnly, TakesOldList, RefusesOffline,
+    StartsAnybodyOffline, RefusesStrangers, AnyCardStops, KnowsNoGroups, NoStopOffline, UnplugStopsNothing, IgnoresInvalid,
+    StopsInstead, SuspendsInstead, NoMinimum, NeverOffline, StampsWhenSent,
 )  # fmt: skip

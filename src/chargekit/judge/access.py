@@ -111,9 +111,10 @@ async def back_online(charger: Charger) -> None:
     await charger.expect(lambda: charger.seen.online, BACK_S, "a reconnection")
 
 
-async def gets_to_know(charger: Charger, token: str, vehicle: str = VEHICLE) -> None:
-    """A short session by an accepted token, from plug to unplug: a station with a cache knows the token from then on."""
-    await charger.bench.answer_token(token, "Accepted")
+async def gets_to_know(charger: Charger, token: str, vehicle: str = VEHICLE, *, until: float | None = None) -> None:
+    """A short session by an accepted token, from plug to unplug: a station with a cache knows the token from then on, or up to the run
+    second `until`."""
+    await charger.bench.answer_token(token, "Accepted", until=until)
     await charger.plug(vehicle)
     await charger.present(token)
     await charger.expect(lambda: charger.transaction is not None and charger.transaction.tx is not None, 60, "the start of a transaction")
