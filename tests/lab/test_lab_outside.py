@@ -185,6 +185,11 @@ COMPLAINTS = [
     ("plant", "power_off", {}, "power_off: 'plant' is no station of this site"),
     (CSMS, "set_cap", {"circuit": "grid", "limit_a": "10"}, "set_cap: limit_a: a number expected"),
     (CSMS, "set_cap", {"circuit": "grid", "limit_a": -1}, "set_cap: limit_a: at least 0 expected"),
+    (CSMS, "authorise", {"token": "T", "status": "Accepted", "group": "G", "until": 60}, None),
+    (CSMS, "authorise", {"token": "T", "group": 5}, "authorise: group: text expected"),
+    (CSMS, "authorise", {"token": "T", "group": "g" * 21}, "authorise: group: at most 20 characters expected"),
+    (CSMS, "authorise", {"token": "T", "until": "soon"}, "authorise: until: a number expected"),
+    (CSMS, "authorise", {"token": "T", "until": 1e30}, "authorise: until: seconds of this run expected"),
     (CSMS, "command", {"station": "ac-01"}, "'command' is no hand that can be asked for from outside"),
     (CSMS, "explode", {}, "'explode' is no hand that can be asked for from outside"),
 ]
