@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from chargekit.judge import Bench, Charger, Failed, Measured, NotApplicable, Unclear, case
-from chargekit.judge.witnessed import Told, TxSeen
+from chargekit.judge.witnessed import Message, TxSeen
 from chargekit.wire.messages import ChargingStateChanged, Metered, StatusChanged, TransactionEnded, TransactionStarted
 
 SLACK_S = 5.0
@@ -11,7 +11,7 @@ SLACK_S = 5.0
 OF_A_TRANSACTION = (TransactionStarted, Metered, ChargingStateChanged, TransactionEnded)
 
 
-def happened(told: Told) -> float:
+def happened(told: Message) -> float:
     """When it happened by the station's own word, run seconds."""
     fact = told.fact
     if isinstance(fact, Metered):
@@ -20,7 +20,7 @@ def happened(told: Told) -> float:
     return told.t if at is None else at
 
 
-def facts(charger: Charger, kind: type | tuple[type, ...], since: float) -> list[Told]:
+def facts(charger: Charger, kind: type | tuple[type, ...], since: float) -> list[Message]:
     """What it told since then, of a kind; of meter values only those of a transaction."""
     found = [one for one in charger.seen.facts if one.t >= since and isinstance(one.fact, kind)]
     return [one for one in found if not isinstance(one.fact, Metered) or one.fact.tx is not None]
@@ -179,7 +179,7 @@ async def test_reconnecting_backs_off_and_is_spread(bench: Bench) -> None:
 # --- answers ----------------------------------------------------------------------------------------------------
 
 
-async def _refused_reading(bench: Bench, times: int) -> tuple[Charger, list[Told]]:
+async def _refused_reading(bench: Bench, times: int) -> tuple[Charger, list[Message]]:
     """Readings of a transaction refused so often from now on, three attempts allowed ten seconds apart; all attempts at the first."""
     charger = await bench.reach("EnergyTransferStarted")
     await charger.configure(message_attempts=3, message_interval_s=10, sample_interval_s=60)
@@ -192,7 +192,7 @@ async def _refused_reading(bench: Bench, times: int) -> tuple[Charger, list[Told
     return charger, [one for one in facts(charger, Metered, since) if abs(happened(one) - at) < 0.5]
 
 
-def _waits(bench: Bench, attempts: list[Told], expected: list[float]) -> None:
+def _waits(bench: Bench, attempts: list[Message], expected: list[float]) -> None:
     for number, ((sooner, later), wait) in enumerate(zip(pairwise(attempts), expected, strict=False), start=2):
         figure = Measured(f"wait before attempt {number}", later.t - sooner.t, "s", at_least=wait - 2, at_most=wait + SLACK_S)
         bench.measure(figure, [sooner.seq, later.seq])

@@ -197,6 +197,11 @@ COMPLAINTS = [
     ("ac-01", "external_limit", {"limit_a": 10, "generated": True}, None),
     ("ac-01", "external_limit", {"limit_a": 10, "generated": 1}, "external_limit: generated: true or false expected"),
     (CSMS, "external_limit", {"limit_a": 10}, "external_limit: 'csms' is no station of this site"),
+    (CSMS, "authorise", {"token": "T", "status": "Accepted", "group": "G", "until": 60}, None),
+    (CSMS, "authorise", {"token": "T", "group": 5}, "authorise: group: text expected"),
+    (CSMS, "authorise", {"token": "T", "group": "g" * 21}, "authorise: group: at most 20 characters expected"),
+    (CSMS, "authorise", {"token": "T", "until": "soon"}, "authorise: until: a number expected"),
+    (CSMS, "authorise", {"token": "T", "until": 1e30}, "authorise: until: seconds of this run expected"),
     (CSMS, "command", {"station": "ac-01"}, "'command' is no hand that can be asked for from outside"),
     (CSMS, "explode", {}, "'explode' is no hand that can be asked for from outside"),
 ]

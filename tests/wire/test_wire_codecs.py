@@ -119,7 +119,7 @@ commands = st.one_of(
     st.builds(Unlock, evses),
     st.builds(ReserveNow, ids, small, tokens, times, st.just("") | tokens),
     st.builds(CancelReservation, ids),
-    st.just(OtherCommand("ClearCache", {})),
+    st.just(OtherCommand("DataTransfer", {"vendorId": "v"})),
 )
 
 

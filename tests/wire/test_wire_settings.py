@@ -5,27 +5,31 @@ from tests.emulator.kit import Talk
 
 from chargekit.model.calendar import Calendar
 from chargekit.wire import codec
-from chargekit.wire.messages import Reset
-from chargekit.wire.settings import SPELLED, spelled
+from chargekit.wire.messages import Reset, SetSetting, Setting
+from chargekit.wire.settings import key_of, keyed, name_of
 
 CAL = Calendar(Talk("1.6", up=False).calendar.epoch)
 
 
 @pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
-@pytest.mark.parametrize("name", sorted(SPELLED))
-def test_a_station_takes_each_setting(version: str, name: str) -> None:
-    key = spelled(version, name)
+@pytest.mark.parametrize("name", [n for n in Setting if n.name.startswith(("MESSAGE", "SAMPLE", "OFFLINE_THRESHOLD", "BACK_OFF"))])
+def test_a_station_takes_each_setting(version: str, name: Setting) -> None:
+    key = key_of(version, name)
     if not key:
-        assert version == "1.6" and name.startswith(("offline", "back_off"))
+        assert version == "1.6" and name.name.startswith(("OFFLINE_THRESHOLD", "BACK_OFF"))
+        with pytest.raises(ValueError, match=r"1\.6 has no setting"):
+            keyed(version, SetSetting(name, "5"))
         return
+    assert name_of(version, key.upper()) is name
     Talk(version).set(key, key, "5")
 
 
 def test_the_names_of_both_versions() -> None:
-    assert spelled("1.6", "message_attempts") == "TransactionMessageAttempts"
-    assert spelled("2.1", "message_attempts") == "OCPPCommCtrlr.MessageAttempts.TransactionEvent"
-    with pytest.raises(KeyError):
-        spelled("1.6", "colour")
+    assert key_of("1.6", Setting.MESSAGE_ATTEMPTS) == "TransactionMessageAttempts"
+    assert key_of("2.1", Setting.MESSAGE_ATTEMPTS) == "OCPPCommCtrlr.MessageAttempts.TransactionEvent"
+    assert name_of("1.6", "") is None
+    with pytest.raises(ValueError):
+        key_of("1.6", "colour")
 
 
 def test_the_reset_of_one_evse() -> None:

@@ -10,6 +10,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from chargekit.controller import answers
@@ -36,11 +37,14 @@ from chargekit.wire.messages import (
     Done,
     Fact,
     KeysReply,
+    ListedToken,
+    ListVersionReply,
     Metered,
     Other,
     RemoteStart,
     RemoteStop,
     Reply,
+    SendLocalList,
     SetProfile,
     StatusChanged,
     TokenAnswer,
@@ -69,7 +73,7 @@ class Leading(Protocol):
     def replied(self, peer: Peer, context: object, reply: CommandReply | None, now: float, out: list[Effect]) -> None: ...
     def measured(self, words: Words, now: float, out: list[Effect]) -> None: ...
     def hand(self, hand: Hand, now: float, out: list[Effect]) -> bool: ...
-    def token_status(self, peer: Peer, token: str, now: float) -> str | None: ...
+    def token_answer(self, peer: Peer, token: str, now: float) -> TokenAnswer | None: ...
     def wake(self, now: float, out: list[Effect]) -> None: ...
 
 
@@ -83,7 +87,7 @@ class Controller:
         self.operator: Leading | None = None
         self.doors: Doors | None = None
         self.certify: Certify | None = None
-        self.statuses: dict[str, str] = {}
+        self.statuses: dict[str, TokenAnswer] = {}
         self.held: list[tuple[float, str, str, AuthorizeAsked]] = []
         self.refusals: dict[tuple[str, str], int] = {}
         """How many more messages of a kind of `wire.messages` a station's are answered with an error."""
@@ -167,7 +171,7 @@ class Controller:
                     self._deadlines.append((max(peer.session.due, now + 0.001), peer.spec.id))
         for until, name, ident, fact in [h for h in self.held if h[0] <= now]:
             self.held.remove((until, name, ident, fact))
-            self._answer_token(self.peers[name], ident, fact, "Blocked", out)
+            self._answer_token(self.peers[name], ident, fact, TokenAnswer("Blocked"), out)
         if self.operator is not None and self.operator.due is not None and self.operator.due <= now:
             self.operator.wake(now, out)
 
@@ -220,13 +224,13 @@ class Controller:
             peer.session.refuse(called.id, "InternalError", "refused by order of the bench")
             return
         if isinstance(fact, AuthorizeAsked):
-            status = self._token_status(peer, fact.token, now)
-            if status is None and sum(held[1] == peer.spec.id for held in self.held) >= MOST_HELD:
-                status = "Blocked"
-            if status is None:
+            said = self._token_answer(peer, fact.token, now)
+            if said is None and sum(held[1] == peer.spec.id for held in self.held) >= MOST_HELD:
+                said = TokenAnswer("Blocked")
+            if said is None:
                 self.held.append((now + 10.0, peer.spec.id, called.id, fact))
             else:
-                self._answer_token(peer, called.id, fact, status, out)
+                self._answer_token(peer, called.id, fact, said, out)
             return
         answer = self._learn(peer, fact, now, out)
         try:
@@ -255,25 +259,25 @@ class Controller:
             if command is not None:
                 self.command(peer, command, now, out)
 
-    def _answer_token(self, peer: Peer, ident: str, fact: AuthorizeAsked, status: str, out: list[Effect]) -> None:
+    def _answer_token(self, peer: Peer, ident: str, fact: AuthorizeAsked, said: TokenAnswer, out: list[Effect]) -> None:
         if peer.session is None:
             return
-        peer.session.answer(ident, codec(peer.version).write_answer(fact, TokenAnswer(status), self.calendar))
+        peer.session.answer(ident, codec(peer.version).write_answer(fact, said, self.calendar))
         self._flush(peer, out)
 
     def release(self, peer: Peer, now: float, out: list[Effect]) -> None:
         """Answer the authorisations that were held back for this station."""
         for held in [h for h in self.held if h[1] == peer.spec.id]:
-            status = self._token_status(peer, held[3].token, now)
-            if status is not None:
+            said = self._token_answer(peer, held[3].token, now)
+            if said is not None:
                 self.held.remove(held)
-                self._answer_token(peer, held[2], held[3], status, out)
+                self._answer_token(peer, held[2], held[3], said, out)
 
-    def _token_status(self, peer: Peer, token: str, now: float) -> str | None:
+    def _token_answer(self, peer: Peer, token: str, now: float) -> TokenAnswer | None:
         """What a token is answered; None: hold the answer back for a moment."""
         if token in self.statuses:
             return self.statuses[token]
-        return self.operator.token_status(peer, token, now) if self.operator is not None else "Accepted"
+        return self.operator.token_answer(peer, token, now) if self.operator is not None else TokenAnswer("Accepted")
 
     def _learn(self, peer: Peer, fact: Fact, now: float, out: list[Effect]) -> Answer:
         match fact:
@@ -291,7 +295,7 @@ class Controller:
             case TransactionStarted():
                 return self._started_tx(peer, fact, now)
             case TransactionEnded():
-                return self._ended_tx(peer, fact)
+                return self._ended_tx(peer, fact, now)
             case Metered():
                 self._metered(peer, fact, now)
                 return Done()
@@ -303,7 +307,7 @@ class Controller:
                 return Done()
 
     def _started_tx(self, peer: Peer, fact: TransactionStarted, now: float) -> TokenAnswer:
-        status = self._token_status(peer, fact.token, now) or "Accepted"
+        said = self._token_answer(peer, fact.token, now) or TokenAnswer("Accepted")
         key = (
             fact.evse,
             fact.token,
@@ -322,13 +326,14 @@ class Controller:
             known.session = ChargingSession(peer.spec.id, fact.evse, fact.token, tx, fact.at, began)
         if not fact.offline and abs(fact.at - now) < 3600.0:
             peer.offset_s = fact.at - now
-        return TokenAnswer(status, tx)
+        return replace(said, tx=tx)
 
-    def _ended_tx(self, peer: Peer, fact: TransactionEnded) -> Answer:
+    def _ended_tx(self, peer: Peer, fact: TransactionEnded, now: float) -> Answer:
+        """A station keeps what it is told of the token that ended a transaction (C10.FR.04): it is told how things stand."""
         for known in peer.evses.values():
             if known.session is not None and known.session.tx == fact.tx:
                 known.session, known.sample = None, None
-        return TokenAnswer("Accepted") if fact.token is not None else Done()
+        return Done() if fact.token is None else self._token_answer(peer, fact.token, now) or TokenAnswer("Accepted")
 
     def _metered(self, peer: Peer, fact: Metered, now: float) -> None:
         known = peer.evses.get(fact.evse)
@@ -388,7 +393,9 @@ class Controller:
         if self.operator is not None and self.operator.hand(hand, now, out):
             return
         if hand.verb == "authorise":
-            self.statuses[str(args["token"])] = str(args.get("status", "Accepted"))
+            self.statuses[str(args["token"])] = TokenAnswer(
+                str(args.get("status", "Accepted")), group=str(args.get("group", "")), until=args.get("until")
+            )
         elif hand.verb == "send_raw":
             if self.peers[str(args["station"])].session is not None:
                 out.append(Send(str(args["station"]), str(args["text"])))
@@ -421,6 +428,8 @@ def reply_body(reply: CommandReply | None) -> dict[str, Any]:
             return {"status": reply.status, "periods": periods, "unit": reply.unit}
         case KeysReply():
             return {"status": "Accepted", "values": reply.values, "unknown": list(reply.unknown)}
+        case ListVersionReply():
+            return {"status": "Accepted", "version": reply.version}
 
 
 def command_of(data: Mapping[str, Any], peer: Peer) -> Command | None:
@@ -443,6 +452,8 @@ def command_of(data: Mapping[str, Any], peer: Peer) -> Command | None:
             return None
     if kind is ClearProfile and fields.get("purpose") is not None:
         fields["purpose"] = Purpose(fields["purpose"])
+    if kind is SendLocalList:
+        fields["tokens"] = tuple(ListedToken(**one) for one in fields.get("tokens", ()))
     if kind is RemoteStart:
         fields.setdefault("remote_start_id", 1)
     return kind(**fields)  # type: ignore[no-any-return]

@@ -17,6 +17,7 @@ from chargekit.controller.dispatch import Claim, Outgoing
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
+from chargekit.controller.token_desk import TokenDesk
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.metering import MeterSample
 from chargekit.model.points import point
@@ -31,6 +32,7 @@ from chargekit.wire.messages import (
     Reply,
     SetKey,
     SetProfile,
+    TokenAnswer,
     TransactionEnded,
     TransactionStarted,
 )  # fmt: skip
@@ -72,6 +74,7 @@ class Operator:
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
+        self.tokens = TokenDesk(rules, csms, self.classes)
         self.low_since: dict[Key, float] = {}
         self.learned: dict[Key, float] = {}
         self.told_limits: dict[Key, tuple[float, str]] = {}
@@ -106,6 +109,7 @@ class Operator:
             self.csms.command(peer, SetProfile(number, profile), now, out, ("default", number))
         key = SAMPLE_KEY[peer.version]
         self.csms.command(peer, SetKey(key, str(self.sample_s)), now, out, ("key", key))
+        self.tokens.greet(peer, now, out)
 
     def told(self, peer: Peer, fact: Fact, now: float, out: list[Effect]) -> None:
         name = peer.spec.id
@@ -133,13 +137,13 @@ class Operator:
             case _:
                 pass
 
-    def token_status(self, peer: Peer, token: str, now: float) -> str | None:
+    def token_answer(self, peer: Peer, token: str, now: float) -> TokenAnswer | None:
         """A token's answer; held back until the station's defaults are confirmed."""
         if self._class_name(token) is None:
-            return "Invalid"
+            return TokenAnswer("Invalid")
         if any(self.places[(peer.spec.id, n)].outgoing.default_a is None for n in peer.evses):
             return None
-        return "Accepted"
+        return self.tokens.accepted(token)
 
     def replied(self, peer: Peer, context: object, reply: CommandReply | None, now: float, out: list[Effect]) -> None:
         match context:
@@ -161,6 +165,8 @@ class Operator:
                     place.outgoing.rejected(claim)
                     self.told_limits.pop((peer.spec.id, number), None)
                     self._incident(peer.spec.id, "profile refused", getattr(reply, "status", ""), out)
+            case ("list", int(number)):
+                self.tokens.replied(peer, number, reply, now, out)
             case _:
                 pass
 
@@ -233,6 +239,7 @@ class Operator:
             case "set_class":
                 self.classes[str(args["token"])] = str(args["user_class"])
                 self._ranks.clear()
+                self.tokens.changed(now, out)
                 self._changed = dict(self.places)
             case _:
                 return False

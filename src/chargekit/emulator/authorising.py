@@ -149,7 +149,7 @@ class Authorising:
     @point("station.after_invalid")
     def after_invalid(self: Station, outlet: Outlet) -> str:  # type: ignore[misc]
         """What follows when the CSMS does not accept the token of a running transaction: `stop`, `suspend`, or `cap`, which lets energy
-        flow up to MaxEnergyOnInvalidId (1.6 section 3.5.4; C15.FR.03 to FR.07, E05.FR.02 to FR.10)."""
+        flow up to MaxEnergyOnInvalidId; any other word: nothing (1.6 section 3.5.4; C15.FR.03 to FR.07, E05.FR.02 to FR.10)."""
         if self.keys["StopTransactionOnInvalidId"] == "true":
             return "stop"
         return "cap" if int(self.keys["MaxEnergyOnInvalidId"]) > 0 else "suspend"
@@ -165,7 +165,7 @@ class Authorising:
                 tx.cap_wh = float(self.keys["MaxEnergyOnInvalidId"])
                 out.append(Save(f"tx/{outlet.evse.id}", tx.to_json()))
                 self._capped(outlet, now, out)
-            case _:
+            case "suspend":
                 self._suspend(outlet, now, out)
 
     def _capped(self: Station, outlet: Outlet, now: float, out: list[Effect]) -> None:  # type: ignore[misc]

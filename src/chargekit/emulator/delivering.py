@@ -43,11 +43,6 @@ class Delivering:
         """Whether a message of a transaction is kept while there is no link: each of them (1.6 section 3.7; E04.FR.01)."""
         return True
 
-    @point("station.replayed")
-    def replayed(self: Station, fact: Queued, now: float) -> Queued:  # type: ignore[misc]
-        """What goes of a kept message: it as it was, with its own times (1.6 section 3.7; E12.FR.02)."""
-        return fact
-
     @point("station.queue_at_start")
     def queue_at_start(self: Station, saved: Mapping[str, Any]) -> MessageQueue:  # type: ignore[misc]
         """The messages found in memory after power-up (1.6 section 3.7; E04.FR.06)."""
@@ -57,6 +52,11 @@ class Delivering:
     def next_in_queue(self: Station) -> int:  # type: ignore[misc]
         """Which waiting message goes next: the oldest (1.6 section 3.7; E04.FR.02)."""
         return 0
+
+    @point("station.as_sent")
+    def as_sent(self: Station, fact: Queued, now: float) -> Queued:  # type: ignore[misc]
+        """A kept message as it is sent: as it happened, with its own time (1.6 section 3.7; E04.FR.02, E12)."""
+        return fact
 
     @point("station.retry_wait_s")
     def retry_wait_s(self: Station, tries: int) -> float | None:  # type: ignore[misc]
@@ -78,7 +78,7 @@ class Delivering:
         if self.generation.assigned and isinstance(fact, TransactionStarted):
             tx = None
         self.sending = True
-        self.call(self.queue.named(self.replayed(fact, now), tx), now, ("tx", number), more)
+        self.call(self.queue.named(self.as_sent(fact, now), tx), now, ("tx", number), more)
 
     def _undelivered(self: Station, lost: bool, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
         """The message in flight failed. A lost link is no failure to process it."""

@@ -33,6 +33,7 @@ from chargekit.wire.messages import (
     SetKey,
     SetProfile,
     Status,
+    TokenCommand,
     Trigger,
     Unlock,
 )  # fmt: skip
@@ -61,7 +62,7 @@ class Orders:
         except Unreadable as why:
             self.session.refuse(called.id, why.code, why.text[:200])
             return
-        if isinstance(command, (GetKeys, SetKey, ReserveNow, CancelReservation, OtherCommand)):
+        if isinstance(command, (GetKeys, SetKey, ReserveNow, CancelReservation, OtherCommand, TokenCommand)):
             self.serve(called, now, out)
             return
         if isinstance(command, SetProfile) and self.generation.assigned and command.evse not in (0, *self.outlets):
@@ -122,7 +123,7 @@ class Orders:
                 return self._availability(command, payload, now, out)
             case Unlock():
                 return Reply(self.unlock_verdict(command.evse, command.connector))
-            case GetKeys() | SetKey() | ReserveNow() | CancelReservation() | OtherCommand():
+            case _:
                 return Reply("NotSupported")
 
     @point("station.refusal")

@@ -147,10 +147,10 @@ class QueuePoisoned(Defect, _Base):
 class StampsReplay(Defect, _Base):
     name = "stamps-replay-time"
     seen = "readings taken offline carry the time at which they were sent"
-    area, point = "transaction", "station.replayed"
+    area, point = "transaction", "station.as_sent"
 
-    def replayed(self, fact: Queued, now: float) -> Queued:
-        good = super().replayed(fact, now)
+    def as_sent(self, fact: Queued, now: float) -> Queued:
+        good = super().as_sent(fact, now)
         if not isinstance(good, Metered):
             return good
         return replace(good, samples=tuple(replace(s, t=self.own(now)) for s in good.samples))

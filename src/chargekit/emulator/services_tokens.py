@@ -60,8 +60,9 @@ def get_local_list_version(station: Station, payload: Payload, now: float, out: 
 @service("ClearCache", "1.6", "2.0.1", "2.1")
 def clear_cache(station: Station, payload: Payload, now: float, out: list[Effect]) -> Payload | Refusal:
     """Rejected where there is no cache (C11.FR.04; 1.6 section 5.4)."""
-    if station.keys["AuthorizationCacheEnabled"] != "true" or not station.clears_cache():
+    if station.keys["AuthorizationCacheEnabled"] != "true":
         return {"status": "Rejected"}
-    station.tokens.cached.clear()
-    out.append(Save("cache", None))
+    if station.clears_cache():
+        station.tokens.cached.clear()
+        out.append(Save("cache", None))
     return {"status": "Accepted"}

@@ -9,8 +9,8 @@ from chargekit.judge.verdict import Failed, Measured, NotApplicable, Unclear, Ve
 from chargekit.judge.witnessed import Reading, StationSeen, TxSeen, Witnessed
 from chargekit.lab.assemble import CSMS, PLANT, Lab
 from chargekit.model.site import ChargingStation, MeterPoint, StationModel
-from chargekit.wire.messages import LimitImposed
-from chargekit.wire.settings import spelled
+from chargekit.wire.messages import LimitImposed, Setting
+from chargekit.wire.settings import key_of
 
 if TYPE_CHECKING:
     from chargekit.judge.entrance import Entrance
@@ -262,9 +262,9 @@ class Charger:
             raise Failed(f"{self.name} answered {reply['status']} to clearing a profile it has", [self.bench.seen.last_seq])
 
     async def configure(self, **settings: float) -> None:
-        """Change settings by their names in `wire.settings`. NotApplicable, naming it, where the version has none."""
+        """Change settings by the names of `Setting`, in lower case. NotApplicable, naming it, where the version has none."""
         for name, value in settings.items():
-            key = spelled(self.seen.version, name)
+            key = key_of(self.seen.version, Setting[name.upper()])
             if not key:
                 raise NotApplicable(f"the version {self.name} speaks has no setting {name}")
             reply = await self.ask("SetKey", key=key, value=f"{value:g}")
@@ -362,11 +362,12 @@ class Bench:
             raise ValueError(f"no reusable state is named {state!r}")
         return one
 
-    async def answer_token(self, token: str, status: str) -> None:
-        """What the CSMS is to answer for a token."""
+    async def answer_token(self, token: str, status: str, *, group: str = "", until: float | None = None) -> None:
+        """What the CSMS is to answer for a token: its status, the group it belongs to, when it expires (run s)."""
         if "authorise" not in self.lab.rig.can:
             raise NotApplicable("the controller is not ours: its answers can't be chosen")
-        await self.hand(CSMS, "authorise", token=token, status=status)
+        more = ({"group": group} if group else {}) | ({} if until is None else {"until": until})
+        await self.hand(CSMS, "authorise", token=token, status=status, **more)
 
     def site(self) -> SiteUnder:
         from chargekit.judge.premises import SiteUnder

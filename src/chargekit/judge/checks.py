@@ -11,7 +11,8 @@ from chargekit.judge.verdict import Measured, Result, Verdict
 from chargekit.model.calendar import Calendar
 from chargekit.model.site import Site
 from chargekit.wire import Unreadable, codec, schemas
-from chargekit.wire.messages import Metered, TransactionEnded, TransactionStarted
+from chargekit.wire.messages import Metered, SetKey, Setting, TransactionEnded, TransactionStarted
+from chargekit.wire.settings import name_of as setting_of
 from chargekit.world.history import Record
 
 UNAUTHORISED_GRACE_S: Final = 10.0
@@ -176,6 +177,7 @@ def unauthorised(records: Sequence[Record], about: About) -> Iterable[Broken]:
     allowed: dict[str, set[object]] = {name: set() for name in standby}
     asked: dict[tuple[str, str], Any] = {}
     offline: set[str] = set()
+    lenient: set[str] = set()
     forbidden: dict[str, float] = {}
     for r in records:
         name = r.subject
@@ -183,7 +185,7 @@ def unauthorised(records: Sequence[Record], about: About) -> Iterable[Broken]:
             if r.kind in ("opened", "closed"):
                 (offline.discard if r.kind == "opened" else offline.add)(name)
             else:
-                _authorisation(r, versions, about, asked, allowed[name])
+                _authorisation(r, versions, about, asked, allowed[name], lenient)
         elif r.witness == "meter" and r.kind == "sample" and r.subject in meters:
             name = str(meters[r.subject])
             amps = max(r.body["current_a"]) - standby[name]
@@ -197,8 +199,11 @@ def unauthorised(records: Sequence[Record], about: About) -> Iterable[Broken]:
                 yield Broken(name, f"{amps:.1f} A flowed for {r.t - since:.0f} s and nobody was authorised", (r.seq,), (figure,))
 
 
-def _authorisation(r: Record, versions: dict[str, str], about: About, asked: dict[tuple[str, str], Any], allowed: set[object]) -> None:
-    """Follow what the wire said about who may charge: accepted tokens, running transactions."""
+def _authorisation(
+    r: Record, versions: dict[str, str], about: About, asked: dict[tuple[str, str], Any], allowed: set[object], lenient: set[str]
+) -> None:
+    """Follow what the wire said about who may charge: accepted tokens, running transactions. `lenient`: stations that were told to give
+    invalid tokens some energy (1.6 section 3.5.4, C15.FR.07)."""
     version, payload, ident = versions.get(r.subject), r.body.get("payload"), str(r.body.get("id"))
     action, _, form = r.kind.rpartition(".")
     if version is None or not isinstance(payload, dict):
@@ -209,10 +214,14 @@ def _authorisation(r: Record, versions: dict[str, str], about: About, asked: dic
             asked[(r.subject, ident)] = fact
             if isinstance(fact, TransactionEnded):
                 allowed.discard(("tx", fact.tx))
+        elif r.body.get("dir") == "down" and form == "req":
+            command = codec(version).read_command(action, payload, about.calendar)
+            if isinstance(command, SetKey) and setting_of(version, command.key) is Setting.MAX_ENERGY_ON_INVALID_WH:
+                (lenient.discard if command.value == "0" else lenient.add)(r.subject)
         elif r.body.get("dir") == "down" and form == "conf":
             fact = asked.pop((r.subject, ident), None)
             answer = codec(version).read_answer(action, payload, about.calendar)
-            if isinstance(fact, TransactionStarted) and getattr(answer, "accepted", True):
+            if isinstance(fact, TransactionStarted) and (getattr(answer, "accepted", True) or r.subject in lenient):
                 allowed.add(("tx", getattr(answer, "tx", None) or fact.tx))
     except (Unreadable, ValueError):
         return

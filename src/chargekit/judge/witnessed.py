@@ -30,6 +30,19 @@ from chargekit.wire.messages import (
 )  # fmt: skip
 from chargekit.world.history import Record
 
+OfTransaction = TransactionStarted | Metered | ChargingStateChanged | TransactionEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message of a transaction: when it says it happened, whether it says that it was offline (None: the version has no word for
+    it), and its record."""
+
+    what: str
+    at: float
+    offline: bool | None
+    record: int
+
 
 @dataclass(slots=True)
 class TxSeen:
@@ -46,6 +59,9 @@ class TxSeen:
     ended_seq: int = 0
     accepted: bool | None = None
     at: float = 0.0
+    ended_at: float | None = None
+    told: list[Told] = field(default_factory=list)
+    """Its messages in the order they came, repeated starts left out."""
 
     @property
     def over(self) -> bool:
@@ -53,7 +69,7 @@ class TxSeen:
 
 
 @dataclass(slots=True)
-class Told:
+class Message:
     """A message of a station, when it was witnessed, and what it was answered: `answered`, `refused` or nothing yet."""
 
     seq: int
@@ -74,9 +90,11 @@ class StationSeen:
     status: dict[int, Status] = field(default_factory=dict)
     transactions: list[TxSeen] = field(default_factory=list)
     tokens: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    """The tokens it asked about, in order, answered or not."""
     told: dict[int, MeterSample] = field(default_factory=dict)
     """The last meter values it told, by EVSE."""
-    facts: list[Told] = field(default_factory=list)
+    facts: list[Message] = field(default_factory=list)
     """Every message that could be read, in the order of the wire."""
     dials: list[tuple[float, int]] = field(default_factory=list)
     """When it asked for a connection and got none, with the record."""
@@ -122,7 +140,7 @@ class Witnessed:
         self.doorway = Doorway()
         self.last_seq = 0
         self._asked: dict[tuple[str, str, str], Fact | None] = {}
-        self._told: dict[tuple[str, str], Told] = {}
+        self._calls: dict[tuple[str, str], Message] = {}
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[bool]]] = []
         for record in lab.history.records:
             self.take(record)
@@ -180,11 +198,11 @@ class Witnessed:
             self._asked[(record.subject, ident, action)] = fact
             self._learn(seen, fact, record.seq)
             if fact is not None:
-                told = Told(record.seq, record.t, fact)
+                told = Message(record.seq, record.t, fact)
                 seen.facts.append(told)
-                self._told[(record.subject, ident)] = told
+                self._calls[(record.subject, ident)] = told
             return
-        asked_of = self._told.pop((record.subject, ident), None) if record.body.get("dir") == "down" and form in ("conf", "err") else None
+        asked_of = self._calls.pop((record.subject, ident), None) if record.body.get("dir") == "down" and form in ("conf", "err") else None
         if asked_of is not None:
             asked_of.outcome = "answered" if form == "conf" else "refused"
         if record.body.get("dir") == "down" and form == "conf":
@@ -205,29 +223,43 @@ class Witnessed:
                 seen.last_boot, seen.boot_accepted = fact, False
             case StatusChanged() if fact.evse:
                 seen.status[fact.evse] = fact.status
-            case ChargingStateChanged():
-                seen.status[fact.evse] = fact.status
+            case AuthorizeAsked():
+                seen.asked.append(fact.token)
+            case TransactionStarted() | Metered() | ChargingStateChanged() | TransactionEnded():
+                self._learn_transaction(seen, fact, seq)
+            case _:
+                pass
+
+    def _learn_transaction(self, seen: StationSeen, fact: OfTransaction, seq: int) -> None:
+        mine = [t for t in seen.transactions if t.tx == fact.tx and not t.over] if fact.tx is not None else []
+        match fact:
             case TransactionStarted():
-                known = next((t for t in seen.transactions if _same(t, fact)), None)
-                if known is None:
-                    seen.transactions.append(TxSeen(fact.evse, fact.token, fact.register_wh, fact.tx, began_seq=seq, at=fact.at))
+                if not any(_same(t, fact) for t in seen.transactions):
+                    begun = TxSeen(fact.evse, fact.token, fact.register_wh, fact.tx, began_seq=seq, at=fact.at)
+                    begun.told.append(self._told(seen, fact, fact.at, seq))
+                    seen.transactions.append(begun)
             case Metered():
                 if fact.samples:
                     seen.told[fact.evse] = fact.samples[-1]
-                running = next((t for t in seen.transactions if t.tx == fact.tx and not t.over), None) if fact.tx else None
-                if running is not None:
-                    running.readings += 1
+                for one in mine[:1]:
+                    one.readings += 1
+                    one.told.extend(self._told(seen, fact, sample.t, seq) for sample in fact.samples[-1:])
+            case ChargingStateChanged():
+                seen.status[fact.evse] = fact.status
+                for one in mine:
+                    one.told.append(self._told(seen, fact, fact.at, seq))
             case LimitImposed() | LimitReleased():
                 seen.limits[fact.evse] = fact.source if isinstance(fact, LimitImposed) else ""
             case ReservationEnded():
                 seen.reservations[fact.id] = fact.why
             case TransactionEnded():
-                for one in seen.transactions:
-                    if one.tx == fact.tx and not one.over:
-                        one.ended_wh = fact.register_wh if math.isfinite(fact.register_wh) else -1.0
-                        one.reason, one.ended_seq = fact.reason, seq
-            case _:
-                pass
+                for one in mine:
+                    one.ended_wh = fact.register_wh if math.isfinite(fact.register_wh) else -1.0
+                    one.reason, one.ended_seq, one.ended_at = fact.reason, seq, fact.at
+                    one.told.append(self._told(seen, fact, fact.at, seq))
+
+    def _told(self, seen: StationSeen, fact: OfTransaction, at: float, seq: int) -> Told:
+        return Told(type(fact).__name__, at, fact.offline if codec(seen.version).TELLS_OFFLINE else None, seq)
 
     def _answer(self, seen: StationSeen, fact: Fact, action: str, payload: Any) -> None:
         try:

@@ -30,10 +30,11 @@ def _installed() -> dict[str, type[Defect]]:
     from chargekit.emulator.security_defects import SECURITY_DEFECTS
     from chargekit.emulator.service_defects import SERVICE_DEFECTS
     from chargekit.emulator.station_defects import STATION_DEFECTS
+    from chargekit.emulator.token_defects import TOKEN_DEFECTS
 
     stations = (
         *STATION_DEFECTS, *PROFILE_DEFECTS, *SERVICE_DEFECTS, *SECURITY_DEFECTS, *FRAME_DEFECTS, *RESTART_DEFECTS, *GRID_DEFECTS,
-        *RESERVATION_DEFECTS,
+        *RESERVATION_DEFECTS, *TOKEN_DEFECTS,
     )  # fmt: skip
     found = {one.name: one for one in (*stations, *PLANT_DEFECTS, *CONTROLLER_DEFECTS)}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):

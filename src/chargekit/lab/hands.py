@@ -9,7 +9,7 @@ from typing import Any, Final
 from chargekit.emulator.external import SOURCES
 from chargekit.emulator.meter_faults import FAULTS
 from chargekit.lab.rig import BENCH_HANDS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS
-from chargekit.model.site import Site
+from chargekit.model.site import ChargingStation, Site
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "plug": ("station", "evse", "vehicle"), "unplug": ("station", "evse"), "set_building_a": ("circuit", "amps"),
@@ -21,11 +21,14 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
-    {"token", "id", "who", "why", "user_class", "status", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
+    {"token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
 )
 FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank"})
 LONGEST: Final = 500
 LONGEST_EXI: Final = 5600
+SHORTEST_TOKEN: Final = 20
+"""Characters every version has room for in a token (1.6 section 7.28)."""
+FARTHEST_S: Final = 1e10
 
 
 def complaint(site: Site, plant: str, csms: str, to: str, verb: str, args: Mapping[str, Any]) -> str | None:
@@ -61,6 +64,10 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return f"exi: text of at most {LONGEST_EXI} characters expected"
     if name in FIGURES and not _figure(value):
         return f"{name}: a number expected"
+    if name == "group" and len(value) > SHORTEST_TOKEN:
+        return f"group: at most {SHORTEST_TOKEN} characters expected"
+    if name == "until" and not -FARTHEST_S <= value <= FARTHEST_S:
+        return "until: seconds of this run expected"
     if name == "limit_a" and value < 0:
         return "limit_a: at least 0 expected"
     if name == "amps" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) for v in value)):
@@ -78,17 +85,16 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
     }  # fmt: skip
     if name in known and value not in known[name]:
         return f"{name}: {value!r} is not known here"
-    if name == "evse":
-        station = stations.get(args.get("station", to))
-        numbers = [e.id for e in station.model.evses] if station is not None else []
-        if isinstance(value, bool) or value not in numbers:
-            return f"evse: one of {numbers} expected"
-    if name == "connector":
-        station = stations.get(args.get("station", to))
-        evses = [e for e in station.model.evses if e.id == args.get("evse")] if station is not None else []
-        ids = [c.id for e in evses for c in e.connectors]
-        if isinstance(value, bool) or value not in ids:
-            return f"connector: one of {ids} expected"
+    return _elsewhere(stations, to, name, value, args)
+
+
+def _elsewhere(stations: Mapping[str, ChargingStation], to: str, name: str, value: Any, args: Mapping[str, Any]) -> str | None:
+    """An EVSE or a connector that is not there."""
+    station = stations.get(args.get("station", to))
+    evses = station.model.evses if station is not None else ()
+    there = {"evse": [e.id for e in evses], "connector": [c.id for e in evses if e.id == args.get("evse") for c in e.connectors]}
+    if name in there and (isinstance(value, bool) or value not in there[name]):
+        return f"{name}: one of {there[name]} expected"
     return None
 
 

@@ -21,9 +21,11 @@ TYPE: Final[dict[str, tuple[str, ...]]] = {
     "incidents": ("fallback", "default", "meter_stale"),
 }  # fmt: skip
 SITE: Final[dict[str, tuple[str, ...]]] = {
-    "access": ("tokens", "default_class"), "priority": ("ranks",), "power": ("limits", "lease", "margin"),
+    "access": ("tokens", "groups", "default_class"), "priority": ("ranks",), "power": ("limits", "lease", "margin"),
     "incidents": ("fallback", "default", "meter_stale"),
 }  # fmt: skip
+LONGEST_GROUP: Final = 20
+"""Characters every OCPP version has room for in a group's id (1.6 section 7.28)."""
 WHERE: Final[dict[str, dict[str, tuple[str, ...]]]] = {"portfolio": PORTFOLIO, "site type": TYPE, "site": SITE}
 DEFAULTS: Final = {"lease": 900.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
 
@@ -72,6 +74,8 @@ class Rulebook:
     default_a: Sourced
     meter_stale_s: Sourced
     revision: str
+    groups: tuple[tuple[str, str], ...] = ()
+    """Token and group, whatever the token's case: tokens of a group may stop each other's transactions."""
 
     def class_of(self, token: str) -> ClassRule | None:
         """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
@@ -150,10 +154,11 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         _limits(layers, site), _overrides(layers),
         layers.figure("power", "lease", "s"), layers.figure("power", "margin", "A"),
         layers.figure("incidents", "fallback", "A"), layers.figure("incidents", "default", "A"),
-        layers.figure("incidents", "meter_stale", "s"), "",
+        layers.figure("incidents", "meter_stale", "s"), "", _groups(layers),
     )  # fmt: skip
     _lint(rules, site)
     canonical = repr((classes, tokens, rules.default_class, rules.limits, rules.override_rule, rules.lease_s, rules.fallback_a))
+    canonical += repr(rules.groups) if rules.groups else ""
     revision = hashlib.sha256(canonical.encode()).hexdigest()[:12]
     return Rulebook(**{**{f: getattr(rules, f) for f in Rulebook.__slots__}, "revision": revision})
 
@@ -188,6 +193,22 @@ def _class(node: Located, classes: Mapping[str, ClassRule]) -> str:
     if name not in classes:
         raise BadInput(node.source, f"user class {name!r} is defined nowhere", nearest(name, classes))
     return name
+
+
+def _groups(layers: _Layers) -> tuple[tuple[str, str], ...]:
+    """`access.groups`: a group's id and its tokens, each in one group."""
+    node = layers.find("access", "groups", "site")
+    found: dict[str, tuple[str, str, Source]] = {}
+    for name, tokens in (node.table() if node else {}).items():
+        if not 0 < len(name) <= LONGEST_GROUP:
+            raise BadInput(tokens.source, f"a group's id has 1 to {LONGEST_GROUP} characters, this one {len(name)}")
+        for one in tokens.items():
+            token = one.as_text()
+            if token.upper() in found:
+                _, other, source = found[token.upper()]
+                raise BadInput(one.source, f"token {token!r} is in group {other!r} already", f"at {source}")
+            found[token.upper()] = (token, name, one.source)
+    return tuple((token, name) for token, name, _ in found.values())
 
 
 def _limits(layers: _Layers, site: Site) -> tuple[Limit, ...]:

@@ -185,10 +185,13 @@ class AliveAnswer:
 @dataclass(frozen=True, slots=True)
 class TokenAnswer:
     """Authorize, and the token part of a transaction's start or end. `status` as on the wire: Accepted, Blocked,
-    Expired, Invalid, ConcurrentTx, ... `tx` is set in the answer to a 1.6 start."""
+    Expired, Invalid, ConcurrentTx, ... `tx` is set in the answer to a 1.6 start. `group`: parentIdTag or groupIdToken;
+    `until`: when the token expires."""
 
     status: str
     tx: str | None = None
+    group: str = ""
+    until: float | None = None
 
     @property
     def accepted(self) -> bool:
@@ -286,6 +289,75 @@ class Unlock:
     connector: int = 1
 
 
+class Setting(StrEnum):
+    """Settings by neutral name: configuration keys in 1.6, variables in 2.x (see `settings`)."""
+
+    LOCAL_PREAUTHORISE = "LocalPreAuthorise"
+    LOCAL_AUTHORISE_OFFLINE = "LocalAuthoriseOffline"
+    OFFLINE_TX_FOR_UNKNOWN = "OfflineTxForUnknownToken"
+    AUTH_CACHE = "AuthorisationCache"
+    LOCAL_LIST = "LocalAuthorisationList"
+    STOP_ON_INVALID = "StopOnInvalidToken"
+    MAX_ENERGY_ON_INVALID_WH = "MaxEnergyOnInvalidTokenWh"
+    STOP_ON_UNPLUG = "StopOnUnplug"
+    CONNECTION_TIMEOUT_S = "ConnectionTimeoutS"
+    SAMPLE_INTERVAL_S = "SampleIntervalS"
+    MESSAGE_ATTEMPTS = "MessageAttempts"
+    MESSAGE_INTERVAL_S = "MessageIntervalS"
+    OFFLINE_THRESHOLD_S = "OfflineThresholdS"
+    BACK_OFF_MINIMUM_S = "BackOffMinimumS"
+    BACK_OFF_RANDOM_S = "BackOffRandomS"
+    BACK_OFF_REPEATS = "BackOffRepeats"
+
+
+@dataclass(frozen=True, slots=True)
+class SetSetting:
+    """A station reads it as the SetKey it is on the wire."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetSetting:
+    """Answered by a KeysReply under the neutral name. A station reads it as the GetKeys it is on the wire."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedToken:
+    """An entry of a local authorisation list; without status it takes the token off the list (in a differential update)."""
+
+    token: str
+    status: str | None = "Accepted"
+    group: str = ""
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendLocalList:
+    """`full` replaces the list by these tokens, otherwise they are changes to it."""
+
+    version: int
+    tokens: tuple[ListedToken, ...] = ()
+    full: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GetLocalListVersion:
+    """Answered by a ListVersionReply."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearCache:
+    """Forget the authorisation cache."""
+
+
+TokenCommand = SendLocalList | GetLocalListVersion | ClearCache
+SettingCommand = SetSetting | GetSetting
+
+
 @dataclass(frozen=True, slots=True)
 class ReserveNow:
     """Hold an EVSE (0: any) for a token, or whoever is of its group, until a run second."""
@@ -308,7 +380,7 @@ class OtherCommand:
     payload: dict[str, object]
 
 
-Command = (
+CoreCommand = (
     SetProfile
     | ClearProfile
     | GetComposite
@@ -324,6 +396,7 @@ Command = (
     | CancelReservation
     | OtherCommand
 )
+Command = CoreCommand | TokenCommand | SettingCommand
 
 
 # --- answers of the station to commands -------------------------------------------------------------------------
@@ -360,4 +433,11 @@ class KeysReply:
     unknown: tuple[str, ...] = ()
 
 
-CommandReply = Reply | CompositeReply | KeysReply
+@dataclass(frozen=True, slots=True)
+class ListVersionReply:
+    """The version of the local list: 0 where it is empty or, in 2.x, there is none; -1 where 1.6 has none (1.6 section 5.10; D02)."""
+
+    version: int
+
+
+CommandReply = Reply | CompositeReply | KeysReply | ListVersionReply

@@ -28,6 +28,8 @@ class Codec(Protocol):
     """
 
     VERSION: str
+    TELLS_OFFLINE: bool
+    """Whether messages of a transaction say that they tell of something that happened offline."""
     FACTS: frozenset[str]
     """Actions that `read_fact` understands; the rest are Other."""
     LACKS: frozenset[type]

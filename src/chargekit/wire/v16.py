@@ -11,7 +11,7 @@ from typing import Any, Final
 from chargekit.model.calendar import Calendar
 from chargekit.model.profile import Purpose
 
-from . import samples, schemas
+from . import samples, schemas, settings, tokens
 from .fields import (
     iso,
     moment,
@@ -42,10 +42,12 @@ from .messages import (
     Command,
     CommandReply,
     CompositeReply,
+    CoreCommand,
     Done,
     Fact,
     GetComposite,
     GetKeys,
+    GetSetting,
     KeysReply,
     LimitImposed,
     LimitReleased,
@@ -61,9 +63,11 @@ from .messages import (
     SetAvailability,
     SetKey,
     SetProfile,
+    SettingCommand,
     Status,
     StatusChanged,
     TokenAnswer,
+    TokenCommand,
     TransactionEnded,
     TransactionStarted,
     Trigger,
@@ -73,6 +77,7 @@ from .profiles import UNITS, Dialect, read_periods, read_profile, tx_number, wri
 from .protocol import Payload, Unreadable
 
 VERSION: Final[str] = "1.6"
+TELLS_OFFLINE: Final = False
 
 _PURPOSES: Final = {
     "ChargePointMaxProfile": Purpose.STATION_MAX,
@@ -85,7 +90,6 @@ _STATUSES: Final = {s.value: s for s in Status if s is not Status.OCCUPIED} | {"
 _ERRORS: Final = schemas.words(VERSION, "StatusNotification", "req", "errorCode")
 _REASONS: Final = schemas.words(VERSION, "StopTransaction", "req", "reason")
 _REASONS_OF_2: Final = {"ImmediateReset": "HardReset", "StoppedByEV": "EVDisconnected"}
-_TOKENS: Final = schemas.words(VERSION, "Authorize", "conf", "status")
 
 # What a reply's status becomes when the response has no such word (and no alias).
 _ELSE: Final[dict[type, str]] = {
@@ -251,13 +255,13 @@ def write_answer(fact: Fact, answer: Answer, cal: Calendar, payload: Payload | N
         case Alive(), AliveAnswer():
             return {"currentTime": iso(cal, answer.at)}
         case AuthorizeAsked(), TokenAnswer():
-            return {"idTagInfo": _info(answer)}
+            return {"idTagInfo": tokens.write_info(answer, cal, VERSION)}
         case TransactionStarted(), TokenAnswer():
             if answer.tx is None:
                 raise ValueError("the answer to a 1.6 StartTransaction needs the transaction's id")
-            return {"idTagInfo": _info(answer), "transactionId": tx_number(answer.tx)}
+            return {"idTagInfo": tokens.write_info(answer, cal, VERSION), "transactionId": tx_number(answer.tx)}
         case TransactionEnded(), TokenAnswer():
-            return {"idTagInfo": _info(answer)}
+            return {"idTagInfo": tokens.write_info(answer, cal, VERSION)}
         case Other(), Done():
             return {}
     raise ValueError(f"{type(answer).__name__} is no answer to {type(fact).__name__}")
@@ -269,23 +273,25 @@ def read_answer(action: str, payload: Payload, cal: Calendar) -> Answer:
     if action == "Heartbeat":
         return AliveAnswer(moment(payload, "currentTime", cal))
     if action == "Authorize":
-        return TokenAnswer(text(table(payload, "idTagInfo"), "status"))
+        return tokens.info_of(payload, "idTagInfo", cal)
     if action == "StartTransaction":
-        return TokenAnswer(text(table(payload, "idTagInfo"), "status"), str(whole(payload, "transactionId")))
+        return tokens.info_of(payload, "idTagInfo", cal, str(whole(payload, "transactionId")))
     if action == "StopTransaction":
         info = opt_table(payload, "idTagInfo")
-        return TokenAnswer(text(info, "status")) if info else Done()
+        return tokens.read_info(info, cal) if info else Done()
     return Done()
-
-
-def _info(answer: TokenAnswer) -> Payload:
-    return {"status": answer.status if answer.status in _TOKENS else "Invalid"}
 
 
 # --- commands ---------------------------------------------------------------------------------------------------
 
 
 def write_command(command: Command, cal: Calendar) -> tuple[str, Payload]:
+    if isinstance(command, TokenCommand):
+        return tokens.write_command(command, cal, VERSION)
+    return _write_core(settings.keyed(VERSION, command) if isinstance(command, SettingCommand) else command, cal)
+
+
+def _write_core(command: CoreCommand, cal: Calendar) -> tuple[str, Payload]:
     match command:
         case SetProfile():
             profile = write_profile(command.profile, cal, _PROFILE)
@@ -399,6 +405,7 @@ _COMMANDS: Final[dict[str, Any]] = {
         opt_text(p, "parentIdTag") or "",
     ),
     "CancelReservation": lambda p, cal: CancelReservation(whole(p, "reservationId")),
+    **tokens.COMMANDS,
 }
 COMMANDS: Final = frozenset(_COMMANDS)
 _ACTIONS: Final[dict[type, str]] = {
@@ -420,6 +427,8 @@ _ACTIONS: Final[dict[type, str]] = {
 
 
 def write_reply(command: Command, reply: CommandReply, cal: Calendar) -> Payload:
+    if isinstance(command, TokenCommand):
+        return tokens.write_reply(command, reply, VERSION)
     match command, reply:
         case GetComposite(), CompositeReply():
             return _write_composite(command, reply, cal)
@@ -451,11 +460,14 @@ def _write_composite(command: GetComposite, reply: CompositeReply, cal: Calendar
 
 
 def read_reply(command: Command, payload: Payload, cal: Calendar) -> CommandReply:
-    if isinstance(command, GetKeys):
+    if isinstance(command, TokenCommand):
+        return tokens.read_reply(command, payload)
+    if isinstance(command, (GetKeys, GetSetting)):
         found = rows(payload, "configurationKey") if payload.get("configurationKey") is not None else []
         unknown = payload.get("unknownKey") or []
         names = tuple(str(name) for name in unknown) if isinstance(unknown, list) else ()
-        return KeysReply({text(row, "key"): opt_text(row, "value") or "" for row in found}, names)
+        reply = KeysReply({text(row, "key"): opt_text(row, "value") or "" for row in found}, names)
+        return settings.named(command, reply) if isinstance(command, GetSetting) else reply
     if not isinstance(command, GetComposite):
         return Reply(opt_text(payload, "status") or "" if isinstance(command, OtherCommand) else text(payload, "status"))
     status, schedule = text(payload, "status"), opt_table(payload, "chargingSchedule")
@@ -480,6 +492,4 @@ def _reason(reason: str) -> str:
 
 
 def _token(token: str) -> str:
-    if len(token) > 20:
-        raise ValueError(f"token {token!r} is longer than the 20 characters of 1.6")
-    return token
+    return tokens.checked(token, VERSION)

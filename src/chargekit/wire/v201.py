@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from chargekit.model.calendar import Calendar
 
-from . import samples, schemas
+from . import samples, schemas, settings, tokens
 from .fields import (
     iso,
     moment,
@@ -44,10 +44,12 @@ from .messages import (
     Command,
     CommandReply,
     CompositeReply,
+    CoreCommand,
     Done,
     Fact,
     GetComposite,
     GetKeys,
+    GetSetting,
     KeysReply,
     LimitImposed,
     LimitReleased,
@@ -63,9 +65,12 @@ from .messages import (
     SetAvailability,
     SetKey,
     SetProfile,
+    SetSetting,
+    SettingCommand,
     Status,
     StatusChanged,
     TokenAnswer,
+    TokenCommand,
     TransactionEnded,
     TransactionStarted,
     Trigger,
@@ -87,7 +92,6 @@ _STATUSES: Final = {
     "Faulted": Status.FAULTED,
 }
 _OWN_STATUSES: Final = frozenset({Status.AVAILABLE, Status.UNAVAILABLE, Status.FAULTED})
-_TOKENS: Final = schemas.words("2.0.1", "Authorize", "conf", "status")
 
 # What a reply's status becomes when the response has no such word.
 _ELSE: Final[dict[type, tuple[str, str]]] = {
@@ -299,9 +303,11 @@ def _taken(row: Payload) -> bool:
 class V2:
     """One of the 2.x versions (see `protocol.Codec`); what they differ in is `v2.DIFFERENCES`."""
 
+    TELLS_OFFLINE = True
+
     def __init__(self, version: str) -> None:
         self.VERSION = version
-        self.FACTS, self.COMMANDS = frozenset(_FACTS), frozenset(_COMMANDS)
+        self.FACTS, self.COMMANDS = frozenset(_FACTS), frozenset(_COMMANDS) | frozenset(tokens.COMMANDS)
         self.LACKS: frozenset[type] = frozenset()
         self._how = DIFFERENCES[version]
 
@@ -353,7 +359,7 @@ class V2:
             case Alive(), AliveAnswer():
                 return {"currentTime": iso(cal, answer.at)}
             case ((AuthorizeAsked() | TransactionStarted() | TransactionEnded()), TokenAnswer()):
-                return {"idTokenInfo": {"status": answer.status if answer.status in _TOKENS else "Invalid"}}
+                return {"idTokenInfo": tokens.write_info(answer, cal, self.VERSION)}
             case Other(), Done():
                 return {}
         raise ValueError(f"{type(answer).__name__} is no answer to {type(fact).__name__}")
@@ -364,11 +370,16 @@ class V2:
         if action == "Heartbeat":
             return AliveAnswer(moment(payload, "currentTime", cal))
         if action == "Authorize":
-            return TokenAnswer(text(table(payload, "idTokenInfo"), "status"))
+            return tokens.info_of(payload, "idTokenInfo", cal)
         info = opt_table(payload, "idTokenInfo") if action == "TransactionEvent" else None
-        return TokenAnswer(text(info, "status")) if info else Done()
+        return tokens.read_info(info, cal) if info else Done()
 
     def write_command(self, command: Command, cal: Calendar) -> tuple[str, Payload]:
+        if isinstance(command, TokenCommand):
+            return tokens.write_command(command, cal, self.VERSION)
+        return self._write_core(settings.keyed(self.VERSION, command) if isinstance(command, SettingCommand) else command, cal)
+
+    def _write_core(self, command: CoreCommand, cal: Calendar) -> tuple[str, Payload]:
         match command:
             case SetProfile():
                 profile = write_profile(command.profile, cal, self._how.profile)
@@ -418,10 +429,14 @@ class V2:
         raise ValueError(f"{self.VERSION} has no reset after which transactions go on")
 
     def read_command(self, action: str, payload: Payload, cal: Calendar) -> Command:
+        if action in tokens.COMMANDS:
+            return tokens.COMMANDS[action](payload, cal)  # type: ignore[no-any-return]
         reader = _COMMANDS.get(action)
         return reader(payload, cal, self._how) if reader else OtherCommand(action, payload)
 
     def write_reply(self, command: Command, reply: CommandReply, cal: Calendar) -> Payload:
+        if isinstance(command, TokenCommand):
+            return tokens.write_reply(command, reply, self.VERSION)
         match command, reply:
             case GetComposite(), CompositeReply():
                 return _write_composite(command, reply, cal, self._how.profile)
@@ -443,11 +458,14 @@ class V2:
         raise ValueError(f"{type(reply).__name__} is no reply to {type(command).__name__}")
 
     def read_reply(self, command: Command, payload: Payload, cal: Calendar) -> CommandReply:
-        if isinstance(command, GetKeys):
+        if isinstance(command, TokenCommand):
+            return tokens.read_reply(command, payload)
+        if isinstance(command, (GetKeys, GetSetting)):
             found = rows(payload, "getVariableResult")
             known = {_key(row): opt_text(row, "attributeValue") or "" for row in found if _taken(row)}
-            return KeysReply(known, tuple(_key(row) for row in found if not _taken(row)))
-        if isinstance(command, SetKey):
+            reply = KeysReply(known, tuple(_key(row) for row in found if not _taken(row)))
+            return settings.named(command, reply) if isinstance(command, GetSetting) else reply
+        if isinstance(command, (SetKey, SetSetting)):
             results = rows(payload, "setVariableResult")
             if not results:
                 raise Unreadable("occurrence", "setVariableResult: at least one result expected")
