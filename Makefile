@@ -33,7 +33,6 @@ lint: setup
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python ci/purity.py
 	$(BIN)/python ci/ratchet.py
-	$(BIN)/python ci/protocol_table.py --check
 
 types: setup
 	$(BIN)/mypy

@@ -227,6 +227,10 @@ class Witnessed:
                 seen.asked.append(fact.token)
             case TransactionStarted() | Metered() | ChargingStateChanged() | TransactionEnded():
                 self._learn_transaction(seen, fact, seq)
+            case LimitImposed() | LimitReleased():
+                seen.limits[fact.evse] = fact.source if isinstance(fact, LimitImposed) else ""
+            case ReservationEnded():
+                seen.reservations[fact.id] = fact.why
             case _:
                 pass
 
@@ -248,10 +252,6 @@ class Witnessed:
                 seen.status[fact.evse] = fact.status
                 for one in mine:
                     one.told.append(self._told(seen, fact, fact.at, seq))
-            case LimitImposed() | LimitReleased():
-                seen.limits[fact.evse] = fact.source if isinstance(fact, LimitImposed) else ""
-            case ReservationEnded():
-                seen.reservations[fact.id] = fact.why
             case TransactionEnded():
                 for one in mine:
                     one.ended_wh = fact.register_wh if math.isfinite(fact.register_wh) else -1.0
