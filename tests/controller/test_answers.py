@@ -31,7 +31,9 @@ stations:
   - {id: "s-2.1", model: generic-ac-22, circuit: grid, ocpp: "2.1"}
 """
 EACH = [(version, action) for version in VERSIONS for action in SENT[version]]
-UNREADABLE = ("MeterValues", "StartTransaction", "StopTransaction", "TransactionEvent", "StatusNotification")
+NO_LEAST_EVSE = ("NotifyChargingLimit", "ClearedChargingLimit")
+"""2.0.1 forgot to say that an EVSE is not below 0."""
+UNREADABLE = ("MeterValues", "StartTransaction", "StopTransaction", "TransactionEvent", "StatusNotification", *NO_LEAST_EVSE)
 quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
@@ -318,7 +320,7 @@ class Hesitating:
     def told(self, *_):
         pass
 
-    def token_status(self, *_):
+    def token_answer(self, *_):
         return None
 
 

@@ -123,7 +123,7 @@ def test_a_cut_at_the_controllers_end():
         await asyncio.sleep(5.0)
 
     lab.run(work())
-    assert wire(lab) == ["opened", "closed", "opened", "closed"]
+    assert wire(lab) == ["opened", "closed", "refused", "opened", "closed"]
     lab.close()
 
 

@@ -20,7 +20,7 @@ from chargekit.model.metering import MeterSample
 from chargekit.model.site import Site
 from chargekit.wire import VERSIONS
 from chargekit.world.events import Event, Frame, Opened, Send, Wake
-from chargekit.world.history import History
+from chargekit.world.history import History, Record
 
 SITE = """site: generations
 type: mixed_use
@@ -49,8 +49,12 @@ def bundle(tmp_path: Path):
     return load_site(str(tmp_path))
 
 
+def of(lab: Lab, version: str) -> list[Record]:
+    return [r for r in lab.history.records if r.subject == f"s-{version}" and r.witness == "wire"]
+
+
 def wire(lab: Lab, version: str) -> list[str]:
-    return [r.kind for r in lab.history.records if r.subject == f"s-{version}" and r.witness == "wire"]
+    return [r.kind for r in of(lab, version)]
 
 
 def flowing_a(lab: Lab, version: str) -> float:
@@ -101,10 +105,14 @@ def test_a_session_at_each_version(bundle, transport: str):
 
 
 def test_the_two_of_2x_say_the_same(bundle):
-    """A station of 2.1 sends what one of 2.0.1 sends: 2.1 only adds."""
+    """A station of 2.1 sends what one of 2.0.1 sends; only a changed rate is told in 2.1 where somebody else than the CSMS changed it."""
     lab = build(bundle, Plan(operate=True))
     lab.run(live(lab, {}, 60.0))
-    assert wire(lab, "2.0.1") == wire(lab, "2.1")
+    rates = [r for r in lab.history.records if str(r.body.get("payload", {})).count("ChargingRateChanged")]
+    assert {r.subject for r in rates} == {"s-2.0.1"}
+    answered = {(r.subject, r.body["id"]) for r in rates}
+    said = {version: [r.kind for r in of(lab, version) if (r.subject, r.body.get("id")) not in answered] for version in ("2.0.1", "2.1")}
+    assert said["2.0.1"] == said["2.1"]
     lab.close()
 
 

@@ -61,12 +61,10 @@ NOT_HERE = {
     "K14.FR.06": "no local controller",
     **dict.fromkeys(
         [
-            *(f"K15.FR.{n:02d}" for n in (3, 4, 5, 7, 8, 12, 13, 15, 17, 20)), "K16.FR.02",
-            *(f"K18.FR.{n}" for n in (15, 17, 22, 23)), *(f"K19.FR.{n:02d}" for n in (4, 11, 13, 15, 16)), "SC.04",
+            *(f"K15.FR.{n:02d}" for n in (3, 5, 7, 8, 12, 13, 15, 17, 20)), "K16.FR.02",
+            *(f"K18.FR.{n}" for n in (15, 17, 22, 23)), *(f"K19.FR.{n:02d}" for n in (11, 13, 15, 16)), "SC.04",
         ], _ISO,
     ),
-    "K28.FR.07": _OTHER_SIDE,
-    "K28.FR.12": _OTHER_SIDE,
     "Q01.FR.31": "no vehicle discharges",
     "Q06.FR.01": "an external limit is one value here, not a schedule",
     "Q08.FR.06": "no frequency meter: LocalFrequency is refused",

@@ -40,7 +40,13 @@ stations:
   - {id: dc-1.6, model: generic-dc-dual-180, circuit: grid, ocpp: "1.6"}
   - {id: dc-2.0.1, model: generic-dc-dual-180, circuit: grid, ocpp: "2.0.1"}
   - {id: dc-2.1, model: generic-dc-dual-180, circuit: grid, ocpp: "2.1"}
+  - {id: ph-1.6, model: generic-ac-11, circuit: grid, ocpp: "1.6"}
+  - {id: ph-2.0.1, model: generic-ac-11, circuit: grid, ocpp: "2.0.1"}
+  - {id: ph-2.1, model: generic-ac-11, circuit: grid, ocpp: "2.1"}
 meters:
+  - {id: m-10, station: ph-1.6, model: eastron-sdm630, unit: 10}
+  - {id: m-11, station: ph-2.0.1, model: eastron-sdm630, unit: 11}
+  - {id: m-12, station: ph-2.1, model: eastron-sdm630, unit: 12}
   - {id: m-1, station: one-1.6, model: eastron-sdm630, unit: 1}
   - {id: m-2, station: one-2.0.1, model: eastron-sdm630, unit: 2}
   - {id: m-3, station: one-2.1, model: eastron-sdm630, unit: 3}
@@ -58,6 +64,7 @@ def test_every_version_reaches_the_same_verdict(case, tmp_path):
     (tmp_path / "fleet.yaml").write_text(SITE)
     bundle, needs = load_site(str(tmp_path)), known_case(case).requires
     kind = ("dc" if "dc" in needs else "ac") if needs & HARDWARE else "one"
+    kind = "ph" if needs & {"phase_switching", "phase_selection"} else kind
     names = [f"{kind}-{version}" for version in VERSIONS]
     assert [bundle.site.station(n).ocpp for n in names] == list(VERSIONS)
     old, *newer = (run_trial(Setting(bundle), known_case(case), name) for name in names)

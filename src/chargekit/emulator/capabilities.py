@@ -22,6 +22,8 @@ SENDS: Final[dict[str, str]] = {
     "StartTransaction": "a transaction begins",
     "StopTransaction": "a transaction ends",
     "TransactionEvent": "a transaction begins, changes, is metered, ends; when triggered",
+    "NotifyChargingLimit": "somebody outside limits it by more than LimitChangeSignificance",
+    "ClearedChargingLimit": "somebody outside releases a limit",
     "DiagnosticsStatusNotification": "after GetDiagnostics; when triggered",
     "FirmwareStatusNotification": "after UpdateFirmware; when triggered",
     "SignedFirmwareStatusNotification": "after SignedUpdateFirmware; when triggered",
