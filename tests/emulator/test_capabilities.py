@@ -19,7 +19,7 @@ from chargekit.world.events import Frame, Send
 
 NEVER_SENT = {
     "1.6": {"DataTransfer"},
-    "2.0.1": {"DataTransfer", "ClearedChargingLimit", "NotifyChargingLimit", "NotifyEVChargingNeeds", "NotifyEVChargingSchedule"},
+    "2.0.1": {"DataTransfer", "NotifyEVChargingNeeds", "NotifyEVChargingSchedule"},
 }
 NEVER_SENT["2.1"] = NEVER_SENT["2.0.1"] | {
     "BatterySwap", "GetCertificateChainStatus", "NotifyDERAlarm", "NotifySettlement", "VatNumberValidation"
