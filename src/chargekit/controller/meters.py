@@ -28,6 +28,7 @@ class CircuitMeters:
         self.doubted: dict[str, int] = {}
         self.points = {m.id: m for m in site.meters if m.circuit is not None}
         self.base: dict[str, PhaseAmps] = {}
+        self.shown: dict[str, PhaseAmps] = {}
         self._maps = {m.id: register_map(m.model) for m in self.points.values()}
         self._below = {m.circuit: site.below(m.circuit) for m in self.points.values() if m.circuit is not None}
         self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
@@ -42,6 +43,11 @@ class CircuitMeters:
         for name, point in self.points.items():
             for block in self._maps[name].blocks(point.unit):
                 yield Poll(name, block)
+
+    def over(self, meter: str) -> bool:
+        """Whether a meter's last reading was over the rating of its circuit."""
+        circuit = self.points[meter].circuit if meter in self.points else None
+        return circuit is not None and max(self.shown.get(circuit, NO_AMPS)) > self.site.circuits[circuit].rating_a
 
     def stale(self, now: float, after_s: float) -> list[MeterPoint]:
         """The meters that have shown nothing for so long."""
@@ -69,6 +75,7 @@ class CircuitMeters:
         self.doubted[meter.id] = 0 if believed else min(DOUBTS, self.doubted.get(meter.id, 0) + 1)
         if self.doubted[meter.id] < DOUBTS:
             self._seen_at[meter.id] = now
+        self.shown[meter.circuit] = sample.current_a
         self._take(meter.circuit, sample.current_a, ours)
 
     def _proven(self, meter: str, shown: PhaseAmps, ours: PhaseAmps) -> bool:

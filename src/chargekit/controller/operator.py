@@ -14,6 +14,7 @@ from typing import Any
 from chargekit.controller.allocator import Allocation, Demand, Grant, allocate, in_order
 from chargekit.controller.csms import Controller
 from chargekit.controller.dispatch import Claim, Outgoing
+from chargekit.controller.infeasible import Infeasible
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
@@ -78,7 +79,10 @@ class Operator:
         self.greeted: dict[str, int] = {}
         self.poll_at = 0.0
         self.decide_at = 1.0
+        self.returned, self.hold_until = False, 0.0
+        """After a restart: nothing is taken for granted, and nothing decided before then unless a circuit is over its rating."""
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
+        self.infeasible = Infeasible()
         self._ranks: dict[str, tuple[int, str]] = {}
         self._changed: dict[Key, Place] = dict(self.places)
         self._demands: list[Demand] = []
@@ -179,6 +183,8 @@ class Operator:
         learned = self._learn(place, known.sample, now)
         if learned or was != outgoing.unruly:
             self._changed[place.key] = place
+        if outgoing.unruly and not was:
+            self.look(now, out)
         if learned or freed or was != outgoing.unruly:
             self._soon(now)
 
@@ -242,12 +248,22 @@ class Operator:
 
     def measured(self, words: Words, now: float, out: list[Effect]) -> None:
         self.meters.take(words, now)
+        if self.meters.over(words.peer):
+            # No waiting for the stations after a restart, nor for the next regular decision.
+            self.hold_until = min(self.hold_until, now)
+            self._soon(now)
 
     # --- deciding -----------------------------------------------------------------------------------------------
 
     def _soon(self, now: float) -> None:
         """Decide soon. A large site gathers what happens within a few seconds into one decision."""
-        self.decide_at = min(self.decide_at, now + self.gather_s)
+        self.decide_at = max(self.hold_until, min(self.decide_at, now + self.gather_s))
+
+    def stir(self, peer: Peer | None, now: float) -> None:
+        """Something was learned from outside, of this station or of all: decide soon."""
+        if peer is not None:
+            self._change(peer)
+        self._soon(now)
 
     def wake(self, now: float, out: list[Effect]) -> None:
         if self.meters.points and self.poll_at <= now:
@@ -277,6 +293,17 @@ class Operator:
             if one.until > now:
                 self.decide_at = min(self.decide_at, one.until)
         self._dispatch(self._allocate(now), now, out)
+        self.look(now, out)
+
+    def look(self, now: float, out: list[Effect]) -> None:
+        """Record what no decision can keep within the limits."""
+        self.reserves.refresh(self.reserve, now)
+        self.infeasible.look(self.could_flow(), self.limits_at(now), self.reserves.why, now, out)
+
+    def could_flow(self) -> dict[str, PhaseAmps]:
+        """What could flow through every circuit: all reserves below it, and what its meter shows beside them."""
+        base = self.meters.base
+        return {name: add(held, base.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
 
     def _allocate(self, now: float) -> Allocation:
         """Share out what there is; what was shared before, as long as nothing it follows from changed."""
@@ -367,7 +394,7 @@ class Operator:
     @point("controller.reserve")
     def reserve(self, outgoing: Outgoing, peer: Peer, now: float) -> float:
         """What an EVSE could draw, A per phase."""
-        if peer.lives == 0:
+        if peer.lives == 0 and not self.returned:
             # Never seen in this run: its default is that of the last confirmed installation.
             return self.rules.default_a.value
         return outgoing.could_draw(now)
@@ -416,9 +443,7 @@ class Operator:
         """Increases, highest rank first, as far as what could still flow leaves room for them."""
         if not ups:
             return
-        held = self.reserves.through()
-        for name, base in self.meters.base.items():
-            held[name] = add(held[name], base)
+        held = self.could_flow()
         limits: dict[str, float] = {}
         for limit in self._tight(now):
             limits[limit.circuit] = min(limit.limit_a, limits.get(limit.circuit, math.inf))
