@@ -247,7 +247,8 @@ class Operator:
         return True
 
     def measured(self, words: Words, now: float, out: list[Effect]) -> None:
-        self.meters.take(words, now)
+        if self.meters.take(words, now):
+            self.look(now, out)
         if self.meters.over(words.peer):
             # No waiting for the stations after a restart, nor for the next regular decision.
             self.hold_until = min(self.hold_until, now)
