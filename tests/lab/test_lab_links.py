@@ -181,3 +181,32 @@ def test_a_meter_in_memory():
     do(world, "bench", Poll("m", BLOCK))
     world.run_until(20.0)
     assert bench.heard[-1] == (8.0 + METER_TIMEOUT_S, Words("m", BLOCK, None))
+
+
+def test_frames_arrive_twice_or_out_of_order_where_that_is_asked_for():
+    world, station, csms, link = opened()
+    link.twice = 1.0
+    do(world, "cs", *[Send("csms", f"[{n}]") for n in range(20)])
+    world.run_until(10.0)
+    assert sorted(csms.texts()) == sorted([f"[{n}]" for n in range(20)] * 2)
+    link.twice, link.astray = 0.0, 0.5
+    do(world, "csms", *[Send("cs", f"[{n}]") for n in range(50)])
+    world.run_until(20.0)
+    assert sorted(station.texts()) == sorted(f"[{n}]" for n in range(50))
+    assert station.texts() != [f"[{n}]" for n in range(50)]
+
+
+def test_a_csms_that_goes_down_is_noticed_and_not_reached_until_it_is_back():
+    world, station, csms, link = opened()
+    world._rebuild["csms"] = lambda saved: csms
+    world.cut("csms")
+    do(world, "cs", Send("csms", "[lost]"))
+    world.run_until(1.0 + DETECT_S + 0.1)
+    assert station.kinds()[-1] == "Closed" and csms.texts() == []
+    do(world, "cs", Dial("csms"))
+    world.run_until(20.0)
+    assert station.heard[-1][1] == Closed("csms", 1006, "no route")
+    world.restore("csms")
+    do(world, "cs", Dial("csms"))
+    world.run_until(30.0)
+    assert station.heard[-1][1] == Opened("csms", "1.6") and link.csms_open

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from chargekit.controller import answers
 from chargekit.controller.admission import Doors
 from chargekit.controller.peer import EvseKnown, Peer
+from chargekit.controller.recovery import Memory
 from chargekit.controller.security_desk import Certify, certificate_for
 from chargekit.model.calendar import Calendar
 from chargekit.model.profile import ChargingProfile, Purpose, profile_of
@@ -80,11 +81,13 @@ class Leading(Protocol):
 class Controller:
     """Events in, effects out. A peer's input never raises; what it says wrong is noted once per station and kind."""
 
-    def __init__(self, site: Site, calendar: Calendar, rng: random.Random) -> None:
+    def __init__(self, site: Site, calendar: Calendar, rng: random.Random, back_at: float | None = None) -> None:
         self.site, self.calendar, self.rng = site, calendar, rng
         self.reached: dict[str, None] = {}
         self.peers = {s.id: Peer(s, {e.id: EvseKnown(e) for e in s.model.evses}) for s in site.stations}
+        self.back_at = back_at
         self.operator: Leading | None = None
+        self.memory: Memory | None = None
         self.doors: Doors | None = None
         self.certify: Certify | None = None
         self.statuses: dict[str, TokenAnswer] = {}
@@ -92,7 +95,7 @@ class Controller:
         self.refusals: dict[tuple[str, str], int] = {}
         """How many more messages of a kind of `wire.messages` a station's are answered with an error."""
         self._deadlines: deque[tuple[float, str]] = deque()
-        self._next_tx = 1
+        self.next_tx = 1
 
     @property
     def due(self) -> float | None:
@@ -125,6 +128,8 @@ class Controller:
                 self._wake(now, out)
             case _:
                 pass
+        if self.memory is not None:
+            out[:0] = self.memory.saves(event)
         return out
 
     # --- links --------------------------------------------------------------------------------------------------
@@ -138,12 +143,15 @@ class Controller:
             self._happened(peer, peer.session.lost(now), now, out)
         peer.lives += 1
         peer.version = event.version
-        prefix = f"c{peer.lives}-"
+        # Message ids never repeat for a station (OCPP-J 4.1.4): not over a life of this controller either.
+        prefix = f"c{peer.lives}-" if self.back_at is None else f"c{int(self.back_at * 1000)}.{peer.lives}-"
         peer.session = Session(
             "csms", event.version, prefix=prefix, call_timeout_s=CALL_TIMEOUT_S, supported=answers.answered(event.version)
         )
         if self.operator is not None:
             self.operator.linked(peer, True, now, out)
+            if self.memory is not None:
+                self.memory.linked(peer, now, out)
             self._flush(peer, out)
 
     def _closed(self, event: Closed, now: float, out: list[Effect]) -> None:
@@ -245,6 +253,8 @@ class Controller:
         if self.operator is not None:
             self._flush(peer, out)
             self.operator.told(peer, fact, now, out)
+            if self.memory is not None:
+                self.memory.told(peer, fact, now, out)
 
     def _asked(self, peer: Peer, payload: dict[str, Any], now: float) -> answers.Asked:
         return answers.Asked(peer.version, payload, peer.told, now, self.calendar, certifies=self.certify is not None)
@@ -316,7 +326,7 @@ class Controller:
         )
         tx = fact.tx or peer.started.get(key)
         if tx is None:
-            tx, self._next_tx = str(self._next_tx), self._next_tx + 1
+            tx, self.next_tx = str(self.next_tx), self.next_tx + 1
         peer.started[key] = tx
         if len(peer.started) > MOST_STARTED:
             del peer.started[next(iter(peer.started))]
@@ -330,6 +340,8 @@ class Controller:
 
     def _ended_tx(self, peer: Peer, fact: TransactionEnded, now: float) -> Answer:
         """A station keeps what it is told of the token that ended a transaction (C10.FR.04): it is told how things stand."""
+        if self.memory is not None:
+            self.memory.ended(peer, fact)
         for known in peer.evses.values():
             if known.session is not None and known.session.tx == fact.tx:
                 known.session, known.sample = None, None
@@ -383,6 +395,8 @@ class Controller:
         if isinstance(context, str):
             body = {"ask": context, "command": type(command).__name__, "why": why, **reply_body(reply)}
             out.append(Note("controller", peer.spec.id, "reply", body))
+        elif self.memory is not None and isinstance(context, tuple) and context[0] == "recover":
+            self.memory.replied(peer, context[1], context[2], reply, now, out)
         elif self.operator is not None:
             self.operator.replied(peer, context, reply, now, out)
 

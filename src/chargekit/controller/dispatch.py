@@ -86,6 +86,12 @@ class Outgoing:
         self.default_a = default_a
         self._moved()
 
+    def recalled(self, claims: list[Claim], default_a: float | None, unruly: bool) -> None:
+        """What was known of it in an earlier life."""
+        self.claims, self.default_a, self.unruly = claims, default_a, unruly
+        self.high = UNRULY_SAMPLES if unruly else 0
+        self._moved()
+
     def sent(self, claim: Claim) -> None:
         self.claims.append(claim)
         self._moved()

@@ -28,6 +28,7 @@ class CircuitMeters:
         self.doubted: dict[str, int] = {}
         self.points = {m.id: m for m in site.meters if m.circuit is not None}
         self.base: dict[str, PhaseAmps] = {}
+        self.shown: dict[str, PhaseAmps] = {}
         self._maps = {m.id: register_map(m.model) for m in self.points.values()}
         self._below = {m.circuit: site.below(m.circuit) for m in self.points.values() if m.circuit is not None}
         self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
@@ -43,24 +44,29 @@ class CircuitMeters:
             for block in self._maps[name].blocks(point.unit):
                 yield Poll(name, block)
 
+    def over(self, meter: str) -> bool:
+        """Whether a meter's last reading was over the rating of its circuit."""
+        circuit = self.points[meter].circuit if meter in self.points else None
+        return circuit is not None and max(self.shown.get(circuit, NO_AMPS)) > self.site.circuits[circuit].rating_a
+
     def stale(self, now: float, after_s: float) -> list[MeterPoint]:
         """The meters that have shown nothing for so long."""
         return [m for m in self.points.values() if now - self._seen_at.get(m.id, 0.0) > after_s]
 
-    def take(self, words: Words, now: float) -> None:
-        """One block of registers; the reading is complete with the last."""
+    def take(self, words: Words, now: float) -> bool:
+        """One block of registers; True with the last, when the reading is complete."""
         meter = self.points.get(words.peer)
         if meter is None or meter.circuit is None or words.words is None:
-            return
+            return False
         got = self._replies.setdefault(meter.id, {})
         got[words.block] = words.words
         if len(got) < len(self._maps[meter.id].blocks(meter.unit)):
-            return
+            return False
         del self._replies[meter.id]
         try:
             sample = self._maps[meter.id].decode(got, now)
         except ValueError:
-            return
+            return False
         ours = self._ours(meter.circuit)
         # A few readings in a row: what the stations tell is older than what the meter shows.
         believed = self._plausible(meter.circuit, sample.current_a, ours, self._uncounted_wh(meter.id, sample))
@@ -69,7 +75,9 @@ class CircuitMeters:
         self.doubted[meter.id] = 0 if believed else min(DOUBTS, self.doubted.get(meter.id, 0) + 1)
         if self.doubted[meter.id] < DOUBTS:
             self._seen_at[meter.id] = now
+        self.shown[meter.circuit] = sample.current_a
         self._take(meter.circuit, sample.current_a, ours)
+        return True
 
     def _proven(self, meter: str, shown: PhaseAmps, ours: PhaseAmps) -> bool:
         """Whether a meter once doubted has shown, often enough, all that the sessions draw: what the sun may explain is no proof."""

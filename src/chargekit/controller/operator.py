@@ -14,12 +14,13 @@ from typing import Any
 from chargekit.controller.allocator import Allocation, Demand, Grant, allocate, in_order
 from chargekit.controller.csms import Controller
 from chargekit.controller.dispatch import Claim, Outgoing
+from chargekit.controller.feedback import Feedback
+from chargekit.controller.infeasible import Infeasible
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
 from chargekit.controller.token_desk import TokenDesk
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
-from chargekit.model.metering import MeterSample
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose
 from chargekit.model.site import Site
@@ -43,7 +44,6 @@ SKEW_S = 3.0
 UNCOUNTED_WH = 250.0
 """Energy after which a register that stands still is not believed: the coarsest count 100 Wh."""
 EVERY_S = 15.0
-LEARN_S = 60.0
 RAISE_A = 1.0
 """A smaller raise is not worth a message, nor a write to the station's flash."""
 DEFAULT_ID, LEASE_ID = 100, 1000
@@ -51,7 +51,7 @@ _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
-class Operator:
+class Operator(Feedback):
     """Leads one site. Knows the stations through its CSMS and the circuits through their meters."""
 
     def __init__(self, site: Site, rules: Rulebook, csms: Controller, *, every_s: float = 5.0, sample_s: int = 10) -> None:
@@ -81,7 +81,10 @@ class Operator:
         self.greeted: dict[str, int] = {}
         self.poll_at = 0.0
         self.decide_at = 1.0
+        self.returned, self.hold_until = False, 0.0
+        """After a restart: nothing is taken for granted, and nothing decided before then unless a circuit is over its rating."""
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
+        self.infeasible = Infeasible()
         self._ranks: dict[str, tuple[int, str]] = {}
         self._changed: dict[Key, Place] = dict(self.places)
         self._demands: list[Demand] = []
@@ -170,43 +173,6 @@ class Operator:
             case _:
                 pass
 
-    def _read(self, peer: Peer, fact: Metered, now: float, out: list[Effect]) -> None:
-        known = peer.evses.get(fact.evse)
-        if known is None or known.sample is None or known.session is None:
-            return
-        place = self.places[(peer.spec.id, fact.evse)]
-        outgoing = place.outgoing
-        was = outgoing.unruly
-        freed = outgoing.read(known.sample, known.read_at, now)
-        if outgoing.unruly and not was:
-            lead = outgoing.leading
-            bound = f"{lead.amps:g} A" if lead else "none"
-            self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out)
-        learned = self._learn(place, known.sample, now)
-        if learned or was != outgoing.unruly:
-            self._changed[place.key] = place
-        if learned or freed or was != outgoing.unruly:
-            self._soon(now)
-
-    def _learn(self, place: Place, sample: MeterSample, now: float) -> bool:
-        """A vehicle that has drawn well below its limit for a minute is given what it uses; reversible."""
-        lead, key = place.outgoing.leading, place.key
-        if lead is None:
-            return False
-        drawn, limit = max(sample.current_a), lead.most_a(now)
-        if drawn >= limit - 1.6:
-            self.low_since.pop(key, None)
-            if key in self.learned and drawn >= self.learned[key] - 1.6:
-                return self.learned.pop(key, None) is not None
-            return False
-        since = self.low_since.setdefault(key, now)
-        if now - since < LEARN_S:
-            return False
-        wanted = max(6.0, math.ceil(drawn + 1.5))
-        changed = self.learned.get(key) != wanted
-        self.learned[key] = wanted
-        return changed
-
     def _incident(self, station: str, kind: str, why: str, out: list[Effect]) -> None:
         out.append(Note("controller", station, "incident", {"kind": kind, "because": why}))
 
@@ -248,13 +214,24 @@ class Operator:
         return True
 
     def measured(self, words: Words, now: float, out: list[Effect]) -> None:
-        self.meters.take(words, now)
+        if self.meters.take(words, now):
+            self.look(now, out)
+        if self.meters.over(words.peer):
+            # No waiting for the stations after a restart, nor for the next regular decision.
+            self.hold_until = min(self.hold_until, now)
+            self._soon(now)
 
     # --- deciding -----------------------------------------------------------------------------------------------
 
     def _soon(self, now: float) -> None:
         """Decide soon. A large site gathers what happens within a few seconds into one decision."""
-        self.decide_at = min(self.decide_at, now + self.gather_s)
+        self.decide_at = max(self.hold_until, min(self.decide_at, now + self.gather_s))
+
+    def stir(self, peer: Peer | None, now: float) -> None:
+        """Something was learned from outside, of this station or of all: decide soon."""
+        if peer is not None:
+            self._change(peer)
+        self._soon(now)
 
     def wake(self, now: float, out: list[Effect]) -> None:
         if self.meters.points and self.poll_at <= now:
@@ -284,6 +261,17 @@ class Operator:
             if one.until > now:
                 self.decide_at = min(self.decide_at, one.until)
         self._dispatch(self._allocate(now), now, out)
+        self.look(now, out)
+
+    def look(self, now: float, out: list[Effect]) -> None:
+        """Record what no decision can keep within the limits."""
+        self.reserves.refresh(self.reserve, now)
+        self.infeasible.look(self.could_flow(), self.limits_at(now), self.reserves.why, now, out)
+
+    def could_flow(self) -> dict[str, PhaseAmps]:
+        """What could flow through every circuit: all reserves below it, and what its meter shows beside them."""
+        base = self.meters.base
+        return {name: add(held, base.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
 
     def _allocate(self, now: float) -> Allocation:
         """Share out what there is; what was shared before, as long as nothing it follows from changed."""
@@ -379,7 +367,7 @@ class Operator:
     @point("controller.reserve")
     def reserve(self, outgoing: Outgoing, peer: Peer, now: float) -> float:
         """What an EVSE could draw, A per phase."""
-        if peer.lives == 0:
+        if peer.lives == 0 and not self.returned:
             # Never seen in this run: its default is that of the last confirmed installation.
             return self.rules.default_a.value
         return outgoing.could_draw(now)
@@ -428,9 +416,7 @@ class Operator:
         """Increases, highest rank first, as far as what could still flow leaves room for them."""
         if not ups:
             return
-        held = self.reserves.through()
-        for name, base in self.meters.base.items():
-            held[name] = add(held[name], base)
+        held = self.could_flow()
         limits: dict[str, float] = {}
         for limit in self._tight(now):
             limits[limit.circuit] = min(limit.limit_a, limits.get(limit.circuit, math.inf))

@@ -98,6 +98,16 @@ class Reserves:
         """At each circuit what those could draw that can't be led: idle, cut off or unruly."""
         return {name: held.unled for name, held in self._held.items() if held.unled != NO_AMPS}
 
+    def why(self) -> dict[str, str]:
+        """By circuit, in words, who hangs there and can't be led."""
+        found = {}
+        for name, places in self.at.items():
+            loose = [place for place in places if place.peer.session is None or place.outgoing.unruly or place.outgoing.default_a is None]
+            if loose:
+                more = f" and {len(loose) - 3} more" if len(loose) > 3 else ""
+                found[name] = "not led: " + ", ".join(f"{p.key[0]}/{p.key[1]}" for p in loose[:3]) + more
+        return found
+
     def through(self) -> dict[str, PhaseAmps]:
         """What could flow through every circuit, itself and all below."""
         own = {name: list(held.every) for name, held in self._held.items()}

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from chargekit.controller.csms import Controller
 from chargekit.controller.operator import Operator
+from chargekit.controller.recovery import Memory
 from chargekit.emulator.building import Surroundings
 from chargekit.emulator.plant import Plant
 from chargekit.emulator.station import Station
@@ -191,19 +192,26 @@ class Lab:
         self.world.add(name, powered(kept, spread), lambda saved: powered(saved, self.world.now))
 
     def _csms(self) -> None:
-        controller = Controller(self.site, self.calendar, self.rng(CSMS))
-        if self.plan.operate:
-            leading = self._mixed(Operator, "controller")
-            controller.operator = leading(
-                self.site, self.bundle.rulebook, controller, every_s=self.plan.grid_every_s, sample_s=self.plan.sample_s
-            )
-        self.controller = controller
+        leading = self._mixed(Operator, "controller")
+
+        def powered(saved: Mapping[str, Any], back_at: float | None) -> Controller:
+            name = CSMS if back_at is None else f"{CSMS}/{back_at}"
+            self.controller = controller = Controller(self.site, self.calendar, self.rng(name), back_at)
+            if self.plan.operate:
+                operator = leading(self.site, self.bundle.rulebook, controller, every_s=self.plan.grid_every_s, sample_s=self.plan.sample_s)
+                controller.operator, controller.memory = operator, Memory(controller, operator, saved, back_at)
+            self._admit(controller)
+            return controller
+
+        self.world.add(CSMS, powered({}, None), lambda saved: powered(saved, self.world.now))
+
+    def _admit(self, controller: Controller) -> None:
+        """Who may connect, and whose certificates it signs."""
         if self.security is not None:
             doors = controller.doors = self.security.doors(self.site.station(name) for name in self.stations)
             self.entrance = Entrance(self.security, doors, self.history, lambda: self.world.now, CSMS)
             if self.security.authority is not None:
                 controller.certify = certifier(*self.security.authority, self.calendar)
-        self.world.add(CSMS, controller)
 
     # --- lines --------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ _SPREAD_S = LATENCY_S[1] - LATENCY_S[0]
 DETECT_S = 5.0
 """How long the far end takes to notice that a peer went without a goodbye (its ping)."""
 DIAL_TIMEOUT_S = 3.0
+ASTRAY_S = 5.0
 METER_LATENCY_S = 0.02
 METER_TIMEOUT_S = 1.0
 
@@ -30,7 +31,8 @@ class MemoryLink:
     """A station's link to its CSMS. Frames keep their order; latency is drawn from the link's own generator.
 
     Faults: `cut` and `mend`; `half_open`, where frames vanish and nobody notices; `delay_s` on top of latency; `loss`, the share of
-    frames that never arrive (TCP would not do that; a property test wants it).
+    frames that never arrive, `twice`, the share that arrive a second time, and `astray`, the share that come up to `ASTRAY_S` late
+    and so out of order (TCP would do none of these; a property test wants them).
     """
 
     def __init__(self, world: World, station: str, csms: str, version: str, rng: random.Random, tap: WireTap) -> None:
@@ -38,7 +40,7 @@ class MemoryLink:
         self.up = True
         self.half_open = False
         self.entrance: Knocked | None = None
-        self.delay_s = self.loss = 0.0
+        self.delay_s = self.loss = self.twice = self.astray = 0.0
         self.life = 0
         self._dialled = 0
         self.station_open = self.csms_open = False
@@ -72,7 +74,7 @@ class MemoryLink:
             return
         self._dialled = 0
         now = self.world.now
-        if not self.up or life != self.life:
+        if not self.up or life != self.life or self.csms not in self.world.machines:
             self.world.post(self.station, Closed(self.csms, 1006, "no route"), now)
             return
         refusal = self.entrance.knock(self.station, access) if self.entrance is not None else None
@@ -97,7 +99,11 @@ class MemoryLink:
             self.tap.frame(now, way, text)
         if self.loss and self.rng.random() < self.loss:
             return
+        if self.astray and self.rng.random() < self.astray:
+            at += ASTRAY_S * self.rng.random()
         self.world.call(at, partial(self._deliver, way, text, life))
+        if self.twice and self.rng.random() < self.twice:
+            self.world.call(at + ASTRAY_S * self.rng.random(), partial(self._deliver, way, text, life))
 
     def _deliver(self, way: Direction, text: str, life: int) -> None:
         if life != self.life or self.half_open:
@@ -125,6 +131,14 @@ class MemoryLink:
         """The station is dark: its own end is gone at once, the CSMS notices later."""
         self.station_open = False
         self._dialled = 0
+        life = self.life
+        self.world.call(now + DETECT_S, lambda: self._drop() if life == self.life else None)
+
+    def lost_csms(self, now: float) -> None:
+        """The CSMS is gone without a goodbye: the station notices later, and nobody answers a dial until it is back."""
+        if self.csms_open:
+            self.csms_open = False
+            self.tap.closed(now, 1006, "the controller went down")
         life = self.life
         self.world.call(now + DETECT_S, lambda: self._drop() if life == self.life else None)
 
@@ -163,7 +177,10 @@ class _End:
                 raise TypeError(f"an OCPP link can't carry {effect!r}")
 
     def cut(self, now: float) -> None:
-        self.link.lost_power(now)
+        if self.way == "up":
+            self.link.lost_power(now)
+        else:
+            self.link.lost_csms(now)
 
 
 @runtime_checkable
