@@ -199,3 +199,12 @@ async def test_a_relative_schedule_counts_from_the_transaction(bench: Bench) -> 
     began = charger.transaction.at if charger.transaction is not None else bench.now
     await bench.sleep(max(0.0, began + 180 - bench.now))
     await _shows(charger, 8, 60)
+
+
+@case("CK-PRO-021", requires={"smart_charging"}, covers={"K01.FR.14", "K_10", "1.6 5.16.1"}, area="profiles")
+async def test_a_default_for_the_whole_station_limits_each_outlet(bench: Bench) -> None:
+    """A TxDefaultProfile for EVSE 0 limits the next transaction of an EVSE that has none of its own."""
+    charger = await bench.reach("Booted")
+    await charger.set_profile(id=75, purpose=DEFAULT, periods=[(0, 9)], evse=0)
+    await bench.reach("EnergyTransferStarted", charger=charger)
+    await _shows(charger, 9, 60)

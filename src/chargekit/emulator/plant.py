@@ -110,6 +110,8 @@ class Plant(Reading):
                 )  # fmt: skip
             case "unplug":
                 self._unplug((args["station"], int(args["evse"])), now, effects)
+            case "set_cp_state":
+                self._pilot_fault((args["station"], int(args["evse"])), args["state"] == "E", now, effects)
             case "set_building_a":
                 a, b, c = (float(x) for x in args["amps"])
                 self.building_a[args["circuit"]] = (a, b, c)
@@ -160,6 +162,17 @@ class Plant(Reading):
         self._flow(key, 0.0, now, effects)
         bay.car, bay.turns_b, bay.turns_c, bay.piece = None, None, None, None
         self._turn(key, ControlPilot.A, now, effects)
+
+    def _pilot_fault(self, key: Key, fault: bool, now: float, effects: list[Effect]) -> None:
+        """The vehicle's side of the control pilot fails (state E, IEC 61851-1), or is mended. Without a vehicle nothing can."""
+        bay = self.bays[key]
+        if bay.car is None or (bay.pilot is ControlPilot.E) is fault:
+            return
+        bay.turns_b, bay.turns_c = None, None
+        if fault:
+            bay.steps.clear()
+            self._flow(key, 0.0, now, effects)
+        self._turn(key, ControlPilot.E if fault else ControlPilot.B, now, effects)
 
     def _wake(self, now: float, effects: list[Effect]) -> None:
         while self._wakes and self._wakes[0][0] <= now:

@@ -187,7 +187,22 @@ class CompositeOfHardware(Defect, _Base):
         return (Period(0.0, max(o.evse.max_a for o in self.outlets.values())),)
 
 
+class DefaultOfOneOnly(Defect, _Base):
+    name = "ignores-default-of-station"
+    seen = "accepts a TxDefaultProfile for the whole station and minds only those of a single EVSE"
+    area, point = "profiles", "station.limit_in_force"
+
+    def limit_in_force(self, outlet: Outlet, now: float) -> InForce:
+        kept = self.store.installed
+        self.store.installed = [one for one in kept if one.evse or one.profile.purpose is not Purpose.TX_DEFAULT]
+        try:
+            return super().limit_in_force(outlet, now)
+        finally:
+            self.store.installed = kept
+
+
 PROFILE_DEFECTS: tuple[type[Defect], ...] = (
+    DefaultOfOneOnly,
     IgnoresDefault, IgnoresMaximum, LowestStack, IgnoresValidity, StartsAtOnce, RecursOnce, RelativeFromNow, DropsStartProfile,
     DefaultCapsAll, DefaultWaits, NeverRises, HoldsCleared, WattsPerPhase, MaximumPerOutlet,
     CompositeOfHardware,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from chargekit.emulator.outlet import Outlet
 from chargekit.emulator.station import Station
 from chargekit.model.points import Defect
-from chargekit.wire.messages import Reply
+from chargekit.wire.messages import RemoteStart, Reply
 
 _Base = Station
 
@@ -42,4 +43,35 @@ class NewestFirst(Defect, _Base):
         return len(self.queue.entries) - 1
 
 
-SERVICE_DEFECTS: tuple[type[Defect], ...] = (ForgetsUnavailable, ResetNever, NewestFirst)
+class ResetsOnlyTheBusy(Defect, _Base):
+    name = "ignores-hard-reset-when-idle"
+    seen = "accepts a hard reset and restarts only where a vehicle charges"
+    area, point = "availability", "station.obeys_reset"
+
+    def obeys_reset(self, hard: bool) -> bool:
+        return super().obeys_reset(hard) and not (hard and all(o.tx is None for o in self.outlets.values()))
+
+
+class StartsTheClosed(Defect, _Base):
+    name = "remote-start-despite-unavailable"
+    seen = "accepts a remote start for an outlet that is out of service"
+    area, point = "availability", "station.remote_start_verdict"
+
+    def remote_start_verdict(self, command: RemoteStart, group: str) -> Reply:
+        good = super().remote_start_verdict(command, group)
+        return good if all(o.operative for o in self.outlets.values()) else Reply("Accepted")
+
+
+class HidesFaults(Defect, _Base):
+    name = "hides-faults"
+    seen = "goes on telling what it told before when the pilot of an outlet fails"
+    area, point = "availability", "station.connector_word"
+
+    def connector_word(self, outlet: Outlet, connector: int) -> str:
+        good = super().connector_word(outlet, connector)
+        return outlet.shown.get(connector, good) if good == "Faulted" else good
+
+
+SERVICE_DEFECTS: tuple[type[Defect], ...] = (
+    ForgetsUnavailable, ResetNever, NewestFirst, ResetsOnlyTheBusy, StartsTheClosed, HidesFaults,
+)  # fmt: skip

@@ -191,6 +191,10 @@ class Charger:
         self.token = token or self.token
         await self.hand(self.name, "present", token=self.token, evse=self.evse)
 
+    async def pilot_fault(self, fault: bool) -> None:
+        """Let the vehicle's side of the control pilot fail, or mend it."""
+        await self.hand(PLANT, "set_cp_state", station=self.name, evse=self.evse, state="E" if fault else "none")
+
     async def press_stop(self) -> None:
         await self.hand(self.name, "press_stop", evse=self.evse)
 
@@ -241,16 +245,17 @@ class Charger:
 
     async def set_profile(
         self, *, periods: Sequence[tuple[float, float]], purpose: str = "TxProfile", id: int = 1, number_phases: int | None = None,
-        **more: Any,
+        evse: int | None = None, **more: Any,
     ) -> None:  # fmt: skip
-        """Install a profile that starts now; `periods` are (start s, A per phase). Failed unless it is accepted."""
+        """Install a profile that starts now; `periods` are (start s, A per phase), `evse` the charger's own unless given. Failed unless it
+        is accepted."""
         profile: dict[str, Any] = {
             "id": id, "purpose": purpose, "kind": "Absolute", "start": self.bench.now - 2.0,
             "periods": [{"start_s": s, "limit": a, "number_phases": number_phases} for s, a in periods], **more,
         }  # fmt: skip
         if purpose == "TxProfile":
             profile["transaction"] = "current"
-        evse = 0 if purpose == "ChargingStationMaxProfile" else self.evse
+        evse = 0 if purpose == "ChargingStationMaxProfile" else self.evse if evse is None else evse
         reply = await self.ask("SetProfile", evse=evse, profile=profile)
         if reply["status"] != "Accepted":
             raise Failed(f"{self.name} answered {reply['status']} to a {purpose} it should accept", [self.bench.seen.last_seq])

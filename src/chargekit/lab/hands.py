@@ -13,7 +13,7 @@ from chargekit.model.site import ChargingStation, Site
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "plug": ("station", "evse", "vehicle"), "unplug": ("station", "evse"), "set_building_a": ("circuit", "amps"),
-    "set_voltage": ("volts",), "meter_fault": ("meter", "fault"),
+    "set_voltage": ("volts",), "set_cp_state": ("station", "evse", "state"), "meter_fault": ("meter", "fault"),
     "open_breaker": ("circuit",), "close_breaker": ("circuit",), "present": ("token", "evse"), "press_stop": ("evse",),
     "ev_certificate": ("action", "exi"), "external_limit": ("limit_a",),
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
@@ -81,7 +81,7 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return f"{value} takes {', '.join(FAULTS[value].parameters) or 'no parameters'}, not {unknown[0]}" if unknown else None
     known: Mapping[str, Any] = {
         "station": stations, "vehicle": site.vehicles, "circuit": site.circuits, "fault": ("none",),
-        "meter": [m.id for m in site.meters], "source": SOURCES,
+        "meter": [m.id for m in site.meters], "source": SOURCES, "state": ("E", "none"),
     }  # fmt: skip
     if name in known and value not in known[name]:
         return f"{name}: {value!r} is not known here"

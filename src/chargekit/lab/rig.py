@@ -9,7 +9,9 @@ from chargekit.lab.tap import HUSHED, SECRETS, hushed
 from chargekit.world.driver import World
 from chargekit.world.events import Hand
 
-VEHICLE_HANDS = frozenset({"plug", "unplug", "set_building_a", "open_breaker", "close_breaker", "meter_fault", "set_voltage"})
+VEHICLE_HANDS = frozenset(
+    {"plug", "unplug", "set_building_a", "open_breaker", "close_breaker", "meter_fault", "set_voltage", "set_cp_state"}
+)
 STATION_HANDS = frozenset({"present", "press_stop", "ev_certificate", "external_limit"})
 BENCH_HANDS = frozenset({"power_off", "power_on"})
 LINK_HANDS = frozenset({"link_cut", "link_mended"})
