@@ -85,9 +85,9 @@ class Planner:
     """
 
     def __init__(self, tree: Mapping[str, Circuit], *, time_s: float = 10.0, separation: float = SEPARATION) -> None:
-        self.tree, self.separation = tree, separation
+        self.tree, self.time_s, self.separation = tree, time_s, separation
         self.solver = highspy.Highs()
-        for name, value in {"output_flag": False, "threads": 1, "parallel": "off", "time_limit": time_s, "solver": "simplex"}.items():
+        for name, value in {"output_flag": False, "threads": 1, "parallel": "off", "solver": "simplex"}.items():
             self.solver.setOptionValue(name, value)
         self.program: Program | None = None
         self._high: Floats = np.zeros(0)
@@ -122,7 +122,7 @@ class Planner:
         if program.energies:
             self.solver.clearModel()
             self.solver.passModel(
-                program.column_count, program.row_count, len(program.index), 0, highspy.MatrixFormat.kColwise.value,
+                program.column_count, program.row_count, len(program.index), highspy.MatrixFormat.kColwise.value,
                 highspy.ObjSense.kMinimize.value, 0.0, program.costs(outlook, self.separation), low, high, row_low, row_high,
                 program.starts[:-1], program.index, program.value, np.zeros(program.column_count, dtype=np.int32),
             )  # fmt: skip
@@ -138,7 +138,8 @@ class Planner:
         low, high, row_low, row_high = bounds
         columns, rows = np.arange(program.column_count, dtype=np.int32), np.arange(program.row_count, dtype=np.int32)
         costs = program.costs(outlook, self.separation)
-        self.solver.zeroAllClocks()
+        # The solver's clock goes on over all plans.
+        self.solver.setOptionValue("time_limit", self.solver.getRunTime() + self.time_s)
         self.solver.changeColsBounds(len(columns), columns, low, high)
         self.solver.changeRowsBounds(len(rows), rows, row_low, row_high)
         self.solver.changeColsCost(len(columns), columns, costs)
