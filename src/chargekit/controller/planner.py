@@ -29,7 +29,8 @@ SPARE: Final = 4
 """Slots that may go by before the program is made anew: until then its day ends up to an hour early."""
 MISSING_KWH: Final = 1e-3
 SLACK_KWH: Final = 1e-6
-_BASIC, _LOWER = highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kLower
+_STATUS: Final = (highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper)
+_LOWER, _BASIC, _ = _STATUS
 _OPTIMAL = highspy.HighsModelStatus.kOptimal
 
 
@@ -120,14 +121,17 @@ class Planner:
         program = Program(self.tree, list(named.values()), outlook)
         low, high, row_low, row_high = program.bounds(program.wishes, outlook)
         if program.energies:
+            costs = program.costs(outlook, self.separation)
             self.solver.clearModel()
             self.solver.passModel(
                 program.column_count, program.row_count, len(program.index), highspy.MatrixFormat.kColwise.value,
-                highspy.ObjSense.kMinimize.value, 0.0, program.costs(outlook, self.separation), low, high, row_low, row_high,
+                highspy.ObjSense.kMinimize.value, 0.0, costs, low, high, row_low, row_high,
                 program.starts[:-1], program.index, program.value, np.zeros(program.column_count, dtype=np.int32),
             )  # fmt: skip
-            if old is not None and old.energies and basis is not None and basis.valid:
-                self.solver.setBasis(_carried(old, basis, program))
+            col, row = program.start(high, costs, row_low[: program.count])
+            start = [_STATUS[n] for n in col.tolist()], [_STATUS[n] for n in row.tolist()]
+            known = basis if old is not None and basis is not None and basis.valid else None
+            self.solver.setBasis(_carried(old, known, program, *start))
             self.program = program
         else:
             self.program = None
@@ -165,33 +169,27 @@ class Planner:
         return np.array(self.solver.getSolution().col_value), "optimal"
 
 
-def _carried(old: Program, basis: Any, new: Program) -> Any:
-    """A basis for another structure: sessions, slots and rows both have are as they were, the others at rest."""
-    columns, rows = list(basis.col_status), list(basis.row_status)
+def _carried(old: Program | None, basis: Any, new: Program, col: list[Any], row: list[Any]) -> Any:
+    """A basis to start from: what is new as given, sessions, slots and rows the last structure had as they were there."""
+    row = row + [_BASIC] * (new.row_count - new.count)
+    if old is not None and basis is not None:
+        columns, rows, shift = list(basis.col_status), list(basis.row_status), new.shift_from(old)
+        for n, wish in enumerate(new.wishes):
+            before = old.at.get(wish.id)
+            if before is None:
+                continue
+            row[n] = rows[before]
+            took = columns[int(old.offsets[before]) : int(old.offsets[before + 1])][max(0, shift) :]
+            at, length = int(new.offsets[n]), int(new.lengths[n])
+            col[at : at + length] = (took + [_LOWER] * length)[:length]
+            bands = new.short0 + n * BANDS, old.short0 + before * BANDS
+            col[bands[0] : bands[0] + BANDS] = columns[bands[1] : bands[1] + BANDS]
+        known = dict(zip(old.keys(), rows[old.count :], strict=True))
+        row[new.count :] = [known.get(key, _BASIC) for key in new.keys()]
+        suns = {int(t) - shift: columns[old.sun0 + i] for i, t in enumerate(old.suns)}
+        col[new.sun0 : -1] = [suns.get(int(t), _LOWER) for t in new.suns]
+        col[-1] = columns[-1]
     made = highspy.HighsBasis()
-    shift = new.shift_from(old)
-    col: list[Any] = [_LOWER] * new.column_count
-    row: list[Any] = [_BASIC] * new.row_count
-    for n, wish in enumerate(new.wishes):
-        before = old.at.get(wish.id)
-        if before is None:
-            # Nobody knows of it yet: what it lacks balances its energy row.
-            col[new.short0 + n * BANDS] = _BASIC
-            row[n] = _LOWER
-            continue
-        row[n] = rows[before]
-        took = columns[int(old.offsets[before]) : int(old.offsets[before + 1])][shift:]
-        length = min(len(took), int(new.lengths[n]))
-        at = int(new.offsets[n])
-        col[at : at + length] = took[:length]
-        col[new.short0 + n * BANDS : new.short0 + (n + 1) * BANDS] = columns[old.short0 + before * BANDS : old.short0 + (before + 1) * BANDS]
-    known = dict(zip(old.keys(), rows[old.count :], strict=True))
-    for n, key in enumerate(new.keys(), new.count):
-        row[n] = known.get(key, _BASIC)
-    col[-1] = columns[-1]
-    suns = {int(t) - shift: columns[old.sun0 + i] for i, t in enumerate(old.suns)}
-    for i, t in enumerate(new.suns):
-        col[new.sun0 + i] = suns.get(int(t), _LOWER)
     made.col_status, made.row_status, made.valid, made.alien = col, row, True, True
     return made
 

@@ -379,6 +379,28 @@ class Program:
         found[-1] = outlook.demand_charge
         return found
 
+    def start(self, high: Floats, costs: Floats, needs: Floats) -> tuple[Ints, Ints]:
+        """Where to start from, by column and by session row (0 at the lower bound, 1 basic, 2 at the upper): everybody takes its cheapest
+        slots, as if alone. Optimal but for what the circuits do not carry, so the dual simplex mends only that."""
+        mine = np.concatenate((self.owner, np.repeat(np.arange(self.count), BANDS)))
+        order = np.lexsort((np.arange(self.sun0), costs[: self.sun0], mine))
+        most = high[: self.sun0][order]
+        total = np.cumsum(most)
+        begins = np.searchsorted(mine[order], np.arange(self.count))
+        before = total - most - (total - most)[begins][mine[order]]
+        wanted = needs[mine[order]]
+        marginal = (before < wanted) & (before + most >= wanted - 1e-9) & (most > 0.0)
+        # Of several that reach it within a hair, the first.
+        _, first = np.unique(mine[order][marginal], return_index=True)
+        at = np.flatnonzero(marginal)[first]
+        found = np.zeros(self.column_count, dtype=np.int64)
+        found[order] = np.where(before + most < wanted - 1e-9, 2, 0)
+        found[order[at]] = 1
+        found[self.sun0 : -1] = 2
+        rows = np.ones(self.count, dtype=np.int64)
+        rows[mine[order[at]]] = 0
+        return found, rows
+
     def missing_only(self, rank: int) -> Floats:
         """The objective of one rank's turn: its missing kWh, nothing else."""
         found = np.zeros(self.column_count)
