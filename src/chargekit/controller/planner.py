@@ -2,7 +2,7 @@
 
 What it seeks, in this order: (1) by rank, highest first, the least missing energy, kWh; (2) within a rank, that nobody lacks more of its target
 than others have to; (3) the least cost, in the tariff's currency: energy from the grid times its price, and the demand charge on what the
-period's highest quarter-hour rises; (4) what costs the same, sooner rather than later, higher ranks first.
+period's highest quarter-hour rises; (4) what costs the same, sooner rather than later.
 
 It never fails: what can't be had is reported per session with what it lacks and why, and where the solver gives no optimum the plan is "as
 soon as possible by rank". A plan only guides: the allocator shares out what there is, and knows floors and mosts as demands. Power is

@@ -368,9 +368,9 @@ class Program:
         """The objective, per kWh of each column (the peak: per kW): price, later rather than sooner, and what is missing, by rank."""
         price = self.onto(outlook, outlook.by_slot(outlook.price))
         found = np.zeros(self.column_count)
-        first = 1.0 + (len(self.ranks) - self.rank_of) / max(1, len(self.ranks))
+        # The same for all: an order among sessions that cost the same costs thousands of pivots.
         later = EARLY * SLOT_H * np.maximum(self.slot - self.shift(outlook), 0)
-        found[: self.energies] = price[self.slot] + later * (first[self.owner] if self.count else 0.0)
+        found[: self.energies] = price[self.slot] + later
         dear = 20.0 * (1.0 + float(np.abs(price).max(initial=0.0)) + outlook.demand_charge / SLOT_H)
         by_rank = dear * separation ** (len(self.ranks) - 1 - self.rank_of)
         parts = 1.0 + np.arange(BANDS) / 2.0
