@@ -28,6 +28,8 @@ class CircuitMeters:
         self.doubted: dict[str, int] = {}
         self.points = {m.id: m for m in site.meters if m.circuit is not None}
         self.base: dict[str, PhaseAmps] = {}
+        self.shown: dict[str, tuple[float, PhaseAmps]] = {}
+        """What a believed meter showed last: W, and A by phase beside our sessions, negative where the sun gives more than is used."""
         self._maps = {m.id: register_map(m.model) for m in self.points.values()}
         self._below = {m.circuit: site.below(m.circuit) for m in self.points.values() if m.circuit is not None}
         self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
@@ -69,6 +71,9 @@ class CircuitMeters:
         self.doubted[meter.id] = 0 if believed else min(DOUBTS, self.doubted.get(meter.id, 0) + 1)
         if self.doubted[meter.id] < DOUBTS:
             self._seen_at[meter.id] = now
+            way = -1.0 if sample.power_w < 0.0 else 1.0
+            one, two, three = (way * s - o for s, o in zip(sample.current_a, ours, strict=True))
+            self.shown[meter.circuit] = sample.power_w, (one, two, three)
         self._take(meter.circuit, sample.current_a, ours)
 
     def _proven(self, meter: str, shown: PhaseAmps, ours: PhaseAmps) -> bool:

@@ -17,6 +17,7 @@ from chargekit.controller.dispatch import Claim, Outgoing
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
+from chargekit.controller.planning import Planning
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.metering import MeterSample
 from chargekit.model.points import point
@@ -79,6 +80,7 @@ class Operator:
         self.poll_at = 0.0
         self.decide_at = 1.0
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
+        self.planning = Planning(self)
         self._ranks: dict[str, tuple[int, str]] = {}
         self._changed: dict[Key, Place] = dict(self.places)
         self._demands: list[Demand] = []
@@ -234,6 +236,8 @@ class Operator:
                 self.classes[str(args["token"])] = str(args["user_class"])
                 self._ranks.clear()
                 self._changed = dict(self.places)
+            case "set_departure":
+                self.planning.promised(args, now, out)
             case _:
                 return False
         self.decide_at = now
@@ -276,6 +280,7 @@ class Operator:
         for one in self.overrides:
             if one.until > now:
                 self.decide_at = min(self.decide_at, one.until)
+        self._changed |= self.planning.look(now, out)
         self._dispatch(self._allocate(now), now, out)
 
     def _allocate(self, now: float) -> Allocation:
@@ -350,7 +355,12 @@ class Operator:
         rank, because = self.rank_of(name, session.token, now)
         most = min(rating, self.learned.get(place.key, rating))
         tie = self.tie(session.started, name, number)
-        return Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, most, because)
+        return self.guided(place, Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, most, because))
+
+    @point("controller.plan")
+    def guided(self, place: Place, demand: Demand) -> Demand:
+        """What the plan makes of a demand: no more than is useful now, no less than it can't do without, the most urgent first."""
+        return self.planning.guided(place, demand)
 
     @point("controller.tie")
     def tie(self, started: float, name: str, number: int) -> tuple[Any, ...]:

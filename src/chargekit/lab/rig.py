@@ -13,7 +13,7 @@ VEHICLE_HANDS = frozenset({"plug", "unplug", "set_building_a", "open_breaker", "
 STATION_HANDS = frozenset({"present", "press_stop", "ev_certificate"})
 BENCH_HANDS = frozenset({"power_off", "power_on"})
 LINK_HANDS = frozenset({"link_cut", "link_mended"})
-LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class"})
+LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class", "set_departure"})
 CSMS_HANDS = frozenset({"command", "authorise"})
 
 
