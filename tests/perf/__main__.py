@@ -8,7 +8,7 @@ import sys
 import time
 
 from tests.emulator.kit import AC, DC, Kit
-from tests.perf import calls
+from tests.perf import calls, planner
 from tests.perf.fleet import charge_everybody, fleet_of
 
 from chargekit.lab.sitefile import catalogue_vehicles
@@ -93,6 +93,7 @@ def main() -> None:
     hours = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     validator()
     calls.report()
+    planner.report()
     speeds = [vehicles(count, 8.0) for count in (10, 100, 1000, 10_000)]
     growth = 1.0 + math.log(speeds[0] / speeds[3]) / math.log(1000.0)
     print(f"vehicle-hours a second, 10,000 vehicles against 10: {speeds[3] / speeds[0]:.2f}; cost grows as n^{growth:.2f} (n^1.00 is linear)")

@@ -18,6 +18,7 @@ from chargekit.controller.forecast import Forecast
 from chargekit.controller.places import Key, Place
 from chargekit.controller.planner import Guide, Plan, Planner
 from chargekit.controller.planner_model import SLOT_S, SLOTS, Floats, Outlook, Wish, kw
+from chargekit.model.limit import NO_AMPS
 from chargekit.model.session import Session
 from chargekit.world.events import Effect, Note
 
@@ -74,6 +75,7 @@ class Planning:
         if why is not None or key is None:
             out.append(Note("controller", self.operator.site.id, "departure", {"refused": why}))
             return
+        self.promises = {of: one for of, one in self.promises.items() if one.departs > now}
         self.promises[key] = Promise(float(figures[0]), float(figures[1]))
         out.append(Note("controller", self.operator.site.id, "departure", body | {"of": key if isinstance(key, str) else list(key)}))
 
@@ -106,9 +108,8 @@ class Planning:
         self._tell(plan, out)
         before, self._guides = self._guides, {}
         for key in self.operator.places:
-            if (promise := self._promise(key, now)) is not None and self._known(key, now):
-                guide = plan.guides[_id(key)]
-                self._guides[key] = guide if promise.departs > now else replace(guide, most_a=math.inf, floor_a=0.0)
+            if self._promise(key, now) is not None and self._known(key, now):
+                self._guides[key] = plan.guides[_id(key)]
         moved = [key for key in {**before, **self._guides} if before.get(key) != self._guides.get(key)]
         return {key: self.operator.places[key] for key in moved}
 
@@ -176,7 +177,10 @@ class Planning:
         """What the meters show now: for the forecast, and the mean of this quarter-hour for the peak."""
         meters = self.operator.meters
         for circuit, (_, beside) in meters.shown.items():
-            self.forecast.take(circuit, now, beside)
+            # What stations tell is older than what the meter shows: less than nothing is only believed where the sun could give it.
+            sun, held = self.operator.sun_a[circuit], meters.base.get(circuit, NO_AMPS)
+            one, two, three = (max(b, -sun) if b < 0.0 < sun else h for b, h in zip(beside, held, strict=True))
+            self.forecast.take(circuit, now, (one, two, three))
         root = self.operator.site.root.name
         if root not in meters.shown:
             return
