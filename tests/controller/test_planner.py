@@ -142,6 +142,13 @@ def test_a_dc_session_is_planned_on_the_grid_side():
     assert found.guides["a"].planned_a == pytest.approx(10.4167 / 0.25 * 1000 / 690, rel=1e-4)
 
 
+def test_whoever_leaves_within_a_slot_has_no_more_power_for_it():
+    """32 A are 22.08 kW: with a third of the slot to stay, 1.84 kWh; not what the circuit would carry in the whole of it, 5.52 kWh."""
+    found = plan([wish("a", 20.0, 300.0, a=63.0, circuit="side")])
+    assert kwh(found, "a")[0] == 1.84
+    assert found.missing[0].because == "circuit side L1/L2/L3 is full in 1 of its 1 slots"
+
+
 def test_a_kw_cap_binds():
     found = plan([wish("a", 5.0, 2 * H)], limits_kw={"grid": 4.0})
     assert kwh(found, "a") == [1.0] * 5 + [0.0] * 3
@@ -225,18 +232,24 @@ def missing_by_rank(tree, wishes, outlook):
     h = highspy.Highs()
     h.setOptionValue("output_flag", False)
     hours = [max(0.0, (n + 1) * SLOT_S - max(outlook.now, n * SLOT_S)) / H for n in range(SLOTS)]
-    power, short = {}, {}
+    power, short, burst = {}, {}, {}
     for w in wishes:
         for n in range(SLOTS):
             here = max(0.0, min(w.departs, (n + 1) * SLOT_S) - max(outlook.now, n * SLOT_S)) / H
             power[w.id, n] = h.addVariable(0.0, w.most_kw * here / hours[n])
+            # While it is there it draws so much more than the slot's mean.
+            burst[w.id, n] = hours[n] / here if here else 1.0
         short[w.id] = h.addVariable(0.0, w.needs_kwh)
         h.addConstr(sum(power[w.id, n] * hours[n] for n in range(SLOTS)) + short[w.id] == w.needs_kwh)
     for name, circuit in tree.items():
         for p in range(3):
             for n in range(SLOTS):
                 room = max(0.0, circuit.rating_a - (float(outlook.base_a["grid"][n, 0]) if name == "grid" else 0.0))
-                on = [power[w.id, n] * (1000 / 230 / len(w.phases)) for w in wishes if w.circuit in below(tree, name) and p in w.phases]
+                on = [
+                    power[w.id, n] * (burst[w.id, n] * 1000 / 230 / len(w.phases))
+                    for w in wishes
+                    if w.circuit in below(tree, name) and p in w.phases
+                ]
                 if on:
                     h.addConstr(sum(on) <= room)
     found = []

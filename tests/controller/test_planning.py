@@ -87,7 +87,7 @@ def test_the_plan_is_told_and_so_is_why_a_session_waits(evenings):
 
 def test_without_the_rule_departures_change_nothing(tmp_path):
     lab, cost, _ = evening(tmp_path / "site", False, dict.fromkeys(STATIONS, 10.0))
-    plain, same, _ = evening(tmp_path / "site", False, None)
+    _, same, _ = evening(tmp_path / "site", False, None)
     assert cost == pytest.approx(same, rel=1e-9)
     assert not [r for r in lab.history.records if r.kind == "plan"]
 
@@ -150,7 +150,7 @@ class NoPlan(Defect, Operator):
 
 
 def test_whoever_ignores_the_plan_pays_what_no_plan_pays(tmp_path, evenings):
-    _, dear, had, cheap, _ = evenings
+    _, dear, had, _, _ = evenings
     _, cost, _ = evening(tmp_path / "site", True, had, (NoPlan,))
     assert issubclass(with_defects(Operator, (NoPlan,)), NoPlan)
     assert cost == pytest.approx(dear, rel=0.02)

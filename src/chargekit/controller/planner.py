@@ -1,8 +1,8 @@
 """The planner: a rolling look-ahead over the day in quarter-hours, as a linear program solved with HiGHS.
 
-What it seeks, in this order: (1) by rank, highest first, the least missing energy, kWh; (2) within a rank, that nobody lacks more of its target
-than others have to; (3) the least cost, in the tariff's currency: energy from the grid times its price, and the demand charge on what the
-period's highest quarter-hour rises; (4) what costs the same, sooner rather than later.
+What it seeks, in this order: (1) by rank, highest first, the least missing energy, kWh; (2) within a rank, that nobody lacks more of its
+target than others have to; (3) the least cost, in the tariff's currency: energy from the grid times its price, and the demand charge on what
+the period's highest quarter-hour rises; (4) what costs the same, sooner rather than later.
 
 It never fails: what can't be had is reported per session with what it lacks and why, and where the solver gives no optimum the plan is "as
 soon as possible by rank". A plan only guides: the allocator shares out what there is, and knows floors and mosts as demands. Power is
@@ -184,8 +184,8 @@ def _carried(old: Program | None, basis: Any, new: Program, col: list[Any], row:
             col[at : at + length] = (took + [_LOWER] * length)[:length]
             bands = new.short0 + n * BANDS, old.short0 + before * BANDS
             col[bands[0] : bands[0] + BANDS] = columns[bands[1] : bands[1] + BANDS]
-        known = dict(zip(old.keys(), rows[old.count :], strict=True))
-        row[new.count :] = [known.get(key, _BASIC) for key in new.keys()]
+        known = dict(zip(old.row_keys(), rows[old.count :], strict=True))
+        row[new.count :] = [known.get(key, _BASIC) for key in new.row_keys()]
         suns = {int(t) - shift: columns[old.sun0 + i] for i, t in enumerate(old.suns)}
         col[new.sun0 : -1] = [suns.get(int(t), _LOWER) for t in new.suns]
         col[-1] = columns[-1]
@@ -220,12 +220,12 @@ def _at_once(program: Program, present: Sequence[Wish | None], outlook: Outlook,
     for _, _, _, n, wish in sorted(known, key=lambda one: one[:3]):
         span = slice(int(program.offsets[n]), int(program.offsets[n + 1]))
         length, uses = int(program.lengths[n]), program.uses[n]
-        room = np.minimum(high[span], np.min([left[row, :length] / share for row, share in uses], axis=0))
+        room = np.minimum(high[span], np.min([left[row, :length] / share for row, share in uses], axis=0) / program.dense[span])
         before = np.concatenate(([0.0], np.cumsum(room)))[:-1]
         taken = np.clip(wish.needs_kwh - before, 0.0, room)
         energy[span] = taken
         for row, share in uses:
-            left[row, :length] = np.maximum(0.0, left[row, :length] - share * taken)
+            left[row, :length] = np.maximum(0.0, left[row, :length] - share * taken * program.dense[span])
     return energy
 
 

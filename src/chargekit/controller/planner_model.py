@@ -158,6 +158,7 @@ class Program:
         self.rows = self._rows(outlook)
         by_kind = {kind: self._uses(kind) for kind in {w.kind: None for w in self.wishes}}
         self.uses = [by_kind[w.kind] for w in self.wishes]
+        self.dense = self._dense(outlook)
         caps = self.capacity(outlook)
         full = self.filled(self.most(outlook))
         self.kept = full > caps * KEEP
@@ -170,6 +171,14 @@ class Program:
         if wish.departs <= now or wish.most_kw <= 0.0:
             return 0
         return int(min(self.slots, math.ceil((wish.departs - self.built) / SLOT_S - 1e-9))) if wish.departs < math.inf else self.slots
+
+    def _dense(self, outlook: Outlook) -> Floats:
+        """By energy column: a circuit carries power, so the energy of a slot somebody leaves in counts as if it went on to its end."""
+        begins = self.built + SLOT_S * self.slot
+        departs = np.array([w.departs for w in self.wishes])[self.owner] if self.count else np.zeros(0)
+        whole = begins + SLOT_S - np.maximum(begins, outlook.now)
+        here = np.minimum(begins + SLOT_S, departs) - np.maximum(begins, outlook.now)
+        return np.divide(whole, here, out=np.ones_like(whole), where=(here > 0.0) & (here < whole))
 
     def _path(self, circuit: str) -> list[str]:
         found, at = [], self.tree[circuit]
@@ -253,7 +262,7 @@ class Program:
         for first, last, uses in self.alike():
             low, high = int(self.offsets[first]), int(self.offsets[last])
             if high > low:
-                added = np.bincount(self.slot[low:high], energy[low:high], self.slots)
+                added = np.bincount(self.slot[low:high], energy[low:high] * self.dense[low:high], self.slots)
                 for n, share in uses:
                     found[n] += share * added
         return found
@@ -302,7 +311,9 @@ class Program:
             there = rows >= 0
             counts.append(there.sum(axis=1))
             index.append(rows[there])
-            value.append(np.broadcast_to(np.array([share for _, share in parts]), rows.shape)[there])
+            shares = np.outer(np.ones(high - low), [share for _, share in parts])
+            shares[:, 1 : 1 + len(uses)] *= self.dense[low:high, None]
+            value.append(shares[there])
         owners = np.repeat(np.arange(self.count), BANDS)
         counts.append(np.full(BANDS * self.count, 2))
         index.append(np.stack([owners, self.rank_row0 + self.rank_of[owners]], axis=1).ravel())
@@ -328,7 +339,7 @@ class Program:
             n = self.at.get(name)
             if n is None or wish.kind != self.wishes[n].kind or wish.rank != self.wishes[n].rank:
                 return False
-            if min(wish.departs, end) > self.built + int(self.lengths[n]) * SLOT_S + 1e-6 and wish.most_kw > 0.0:
+            if min(wish.departs, end) != min(self.wishes[n].departs, end) or (wish.most_kw > 0.0 and not self.lengths[n]):
                 return False
         if {row.circuit for row in self.rows if not row.phases} != {c for c in outlook.limits_kw if any(r.circuit == c for r in self.rows)}:
             return False
@@ -411,7 +422,7 @@ class Program:
         """By how many slots this one begins later than another."""
         return round((self.built - old.built) / SLOT_S)
 
-    def keys(self) -> list[Any]:
+    def row_keys(self) -> list[Any]:
         """What each row after the sessions' is of, to carry a basis over to the next structure."""
         at = [round(self.built / SLOT_S, 3) + t for t in range(self.slots)]
         circuits = [(self.rows[n], at[t]) for n, t in zip(*np.nonzero(self.kept), strict=True)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -74,7 +74,7 @@ class Rulebook:
     default_a: Sourced
     meter_stale_s: Sourced
     revision: str
-    cost: CostRules = CostRules()
+    cost: CostRules = field(default_factory=CostRules)
 
     def class_of(self, token: str) -> ClassRule | None:
         """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
