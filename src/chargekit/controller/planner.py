@@ -1,8 +1,8 @@
 """The planner: a rolling look-ahead over the day in quarter-hours, as a linear program solved with HiGHS.
 
 What it seeks, in this order: (1) by rank, highest first, the least missing energy, kWh; (2) within a rank, that nobody lacks more of its
-target than others have to; (3) the least cost, in the tariff's currency: energy from the grid times its price, and the demand charge on what
-the period's highest quarter-hour rises; (4) what costs the same, sooner rather than later.
+target than others have to; (3) the least cost, in the tariff's currency: energy from the grid times its price, and the demand charge on
+what the period's highest quarter-hour rises; (4) what costs the same, sooner rather than later.
 
 It never fails: what can't be had is reported per session with what it lacks and why, and where the solver gives no optimum the plan is "as
 soon as possible by rank". A plan only guides: the allocator shares out what there is, and knows floors and mosts as demands. Power is
@@ -87,8 +87,9 @@ class Planner:
 
     def __init__(self, tree: Mapping[str, Circuit], *, time_s: float = 10.0, separation: float = SEPARATION) -> None:
         self.tree, self.time_s, self.separation = tree, time_s, separation
-        self.solver = highspy.Highs()
-        for name, value in {"output_flag": False, "threads": 1, "parallel": "off", "solver": "simplex"}.items():
+        self.solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        options: dict[str, Any] = {"output_flag": False, "threads": 1, "parallel": "off", "solver": "simplex"}
+        for name, value in options.items():
             self.solver.setOptionValue(name, value)
         self.program: Program | None = None
         self._high: Floats = np.zeros(0)
@@ -296,14 +297,12 @@ def _tenths(figure: float) -> float:
 def _lacking(
     program: Program, present: Sequence[Wish | None], outlook: Outlook, energy: Floats, high: Floats, by_id: Mapping[str, Floats]
 ) -> tuple[Missing, ...]:  # fmt: skip
-    caps = full = None
+    caps, full = program.capacity(outlook), program.filled(energy)
     found = []
     for n, wish in enumerate(present):
         lacks = wish.needs_kwh - float(by_id[wish.id].sum()) if wish is not None else 0.0
         if wish is None or lacks <= MISSING_KWH:
             continue
-        if full is None:
-            caps, full = program.capacity(outlook), program.filled(energy)
         span = slice(int(program.offsets[n]), int(program.offsets[n + 1]))
         open_slots = np.flatnonzero(energy[span] < high[span] - 1e-6)
         tight = [(program.rows[row], int((full[row] >= caps[row] - 1e-4)[open_slots].sum())) for row, _ in program.uses[n]]

@@ -109,7 +109,7 @@ class Outlook:
         array = np.asarray(given, dtype=float)
         if array.ndim == 1 and array.shape != (3,):
             array = array[:, None]
-        return np.broadcast_to(array, (self.slots, 3)).astype(float)
+        return np.array(np.broadcast_to(array, (self.slots, 3)))
 
     def by_slot(self, given: ArrayLike) -> Floats:
         return np.broadcast_to(np.asarray(given, dtype=float), (self.slots,)).astype(float)
@@ -117,7 +117,8 @@ class Outlook:
     def hours(self) -> Floats:
         """What is left of each slot, h."""
         begins = self.starts + SLOT_S * np.arange(self.slots)
-        return np.clip(begins + SLOT_S - np.maximum(begins, self.now), 0.0, SLOT_S) / 3600.0
+        beside = self.by_phase(self.base_a.get(circuit, 0.0)) - self.by_phase(self.pv_kw.get(circuit, 0.0)) * 1000.0 / 3.0 / NOMINAL_V
+        return np.asarray(beside)
 
     def beside_a(self, circuit: str) -> Floats:
         """(slots, 3) A: what the circuit carries beside our sessions; negative where the sun gives more than is used."""
@@ -178,7 +179,7 @@ class Program:
         departs = np.array([w.departs for w in self.wishes])[self.owner] if self.count else np.zeros(0)
         whole = begins + SLOT_S - np.maximum(begins, outlook.now)
         here = np.minimum(begins + SLOT_S, departs) - np.maximum(begins, outlook.now)
-        return np.divide(whole, here, out=np.ones_like(whole), where=(here > 0.0) & (here < whole))
+        return np.asarray(np.divide(whole, here, out=np.ones_like(whole), where=(here > 0.0) & (here < whole)))
 
     def _path(self, circuit: str) -> list[str]:
         found, at = [], self.tree[circuit]

@@ -132,7 +132,8 @@ class Planning:
 
     def _wishes(self, now: float) -> tuple[list[Wish], tuple[object, ...]]:
         """The sessions as wishes, and all that makes another plan needed before the quarter-hour is over."""
-        wishes, state = [], []
+        wishes: list[Wish] = []
+        state: list[object] = []
         for key, place in self.operator.places.items():
             session = place.session
             if session is None:
