@@ -117,8 +117,7 @@ class Outlook:
     def hours(self) -> Floats:
         """What is left of each slot, h."""
         begins = self.starts + SLOT_S * np.arange(self.slots)
-        beside = self.by_phase(self.base_a.get(circuit, 0.0)) - self.by_phase(self.pv_kw.get(circuit, 0.0)) * 1000.0 / 3.0 / NOMINAL_V
-        return np.asarray(beside)
+        return np.asarray(np.clip(begins + SLOT_S - np.maximum(begins, self.now), 0.0, SLOT_S) / 3600.0)
 
     def beside_a(self, circuit: str) -> Floats:
         """(slots, 3) A: what the circuit carries beside our sessions; negative where the sun gives more than is used."""
