@@ -28,7 +28,10 @@ class CircuitMeters:
         self.doubted: dict[str, int] = {}
         self.points = {m.id: m for m in site.meters if m.circuit is not None}
         self.base: dict[str, PhaseAmps] = {}
-        self.shown: dict[str, PhaseAmps] = {}
+        self.flows: dict[str, PhaseAmps] = {}
+        """A by phase that a meter showed last, believed or not."""
+        self.shown: dict[str, tuple[float, PhaseAmps]] = {}
+        """What a believed meter showed last: W, and A by phase beside our sessions, negative where the sun gives more than is used."""
         self._maps = {m.id: register_map(m.model) for m in self.points.values()}
         self._below = {m.circuit: site.below(m.circuit) for m in self.points.values() if m.circuit is not None}
         self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
@@ -47,7 +50,7 @@ class CircuitMeters:
     def over(self, meter: str) -> bool:
         """Whether a meter's last reading was over the rating of its circuit."""
         circuit = self.points[meter].circuit if meter in self.points else None
-        return circuit is not None and max(self.shown.get(circuit, NO_AMPS)) > self.site.circuits[circuit].rating_a
+        return circuit is not None and max(self.flows.get(circuit, NO_AMPS)) > self.site.circuits[circuit].rating_a
 
     def stale(self, now: float, after_s: float) -> list[MeterPoint]:
         """The meters that have shown nothing for so long."""
@@ -75,7 +78,10 @@ class CircuitMeters:
         self.doubted[meter.id] = 0 if believed else min(DOUBTS, self.doubted.get(meter.id, 0) + 1)
         if self.doubted[meter.id] < DOUBTS:
             self._seen_at[meter.id] = now
-        self.shown[meter.circuit] = sample.current_a
+            way = -1.0 if sample.power_w < 0.0 else 1.0
+            one, two, three = (way * s - o for s, o in zip(sample.current_a, ours, strict=True))
+            self.shown[meter.circuit] = sample.power_w, (one, two, three)
+        self.flows[meter.circuit] = sample.current_a
         self._take(meter.circuit, sample.current_a, ours)
         return True
 

@@ -19,6 +19,7 @@ from chargekit.controller.infeasible import Infeasible
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
+from chargekit.controller.planning import Planning
 from chargekit.controller.token_desk import TokenDesk
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.points import point
@@ -85,6 +86,7 @@ class Operator(Feedback):
         """After a restart: nothing is taken for granted, and nothing decided before then unless a circuit is over its rating."""
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
         self.infeasible = Infeasible()
+        self.planning = Planning(self)
         self._ranks: dict[str, tuple[int, str]] = {}
         self._changed: dict[Key, Place] = dict(self.places)
         self._demands: list[Demand] = []
@@ -207,6 +209,8 @@ class Operator(Feedback):
                 self._ranks.clear()
                 self.tokens.changed(now, out)
                 self._changed = dict(self.places)
+            case "set_departure":
+                self.planning.promised(args, now, out)
             case _:
                 return False
         self.decide_at = now
@@ -260,6 +264,7 @@ class Operator(Feedback):
         for one in self.overrides:
             if one.until > now:
                 self.decide_at = min(self.decide_at, one.until)
+        self._changed |= self.planning.look(now, out)
         self._dispatch(self._allocate(now), now, out)
         self.look(now, out)
 
@@ -344,13 +349,18 @@ class Operator(Feedback):
         name, number = place.key
         rank, because = self.rank_of(name, session.token, now)
         tie = self.tie(session.started, name, number)
-        return Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because)
+        return self.guided(place, Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because))
 
     @point("controller.demand")
     def most_a(self, place: Place) -> float:
         """What a session can use at most, A per phase: what it was seen to draw of what it was given, else the outlet's rating."""
         rating = place.outgoing.rating_a
         return min(rating, self.learned.get(place.key, rating))
+
+    @point("controller.plan")
+    def guided(self, place: Place, demand: Demand) -> Demand:
+        """What the plan makes of a demand: no more than is useful now, no less than it can't do without, the most urgent first."""
+        return self.planning.guided(place, demand)
 
     @point("controller.tie")
     def tie(self, started: float, name: str, number: int) -> tuple[Any, ...]:

@@ -18,12 +18,13 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "ev_certificate": ("action", "exi"), "external_limit": ("limit_a",),
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
     "revoke_override": ("id",), "set_class": ("token", "user_class"),
+    "set_departure": ("departs", "needs_kwh"),
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
     {"token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
 )
-FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank"})
+FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs", "needs_kwh"})
 LONGEST: Final = 500
 LONGEST_EXI: Final = 5600
 SHORTEST_TOKEN: Final = 20
@@ -38,6 +39,8 @@ def complaint(site: Site, plant: str, csms: str, to: str, verb: str, args: Mappi
     missing = [name for name in NEEDS[verb] if name not in args]
     if missing:
         return f"{verb}: {', '.join(missing)} missing"
+    if verb == "set_departure" and "token" not in args and not ("station" in args and "evse" in args):
+        return "set_departure: token, or station and evse, missing"
     stations = {s.id: s for s in site.stations}
     if verb in STATION_HANDS | BENCH_HANDS | LINK_HANDS:
         if to not in stations:
@@ -68,8 +71,8 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return f"group: at most {SHORTEST_TOKEN} characters expected"
     if name == "until" and not -FARTHEST_S <= value <= FARTHEST_S:
         return "until: seconds of this run expected"
-    if name == "limit_a" and value < 0:
-        return "limit_a: at least 0 expected"
+    if name in ("limit_a", "needs_kwh") and value < 0:
+        return f"{name}: at least 0 expected"
     if name == "amps" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) for v in value)):
         return "amps: three numbers expected"
     if name == "volts" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) and 0 <= v <= 500 for v in value)):

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
 from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
+from chargekit.policy.tariff import CostRules, cost_rules
 
+COST: Final = ("plan", "price", "tariff", "demand_charge")
 PORTFOLIO: Final[dict[str, tuple[str, ...]]] = {"access": ("classes",), "incidents": ("overrides",)}
 TYPE: Final[dict[str, tuple[str, ...]]] = {
-    "access": ("default_class",), "priority": ("ranks",), "power": ("lease", "margin"),
+    "access": ("default_class",), "priority": ("ranks",), "power": ("lease", "margin"), "cost": COST,
     "incidents": ("fallback", "default", "meter_stale"),
 }  # fmt: skip
 SITE: Final[dict[str, tuple[str, ...]]] = {
-    "access": ("tokens", "groups", "default_class"), "priority": ("ranks",), "power": ("limits", "lease", "margin"),
+    "access": ("tokens", "groups", "default_class"), "priority": ("ranks",), "power": ("limits", "lease", "margin"), "cost": COST,
     "incidents": ("fallback", "default", "meter_stale"),
 }  # fmt: skip
 LONGEST_GROUP: Final = 20
@@ -76,6 +78,7 @@ class Rulebook:
     revision: str
     groups: tuple[tuple[str, str], ...] = ()
     """Token and group, whatever the token's case: tokens of a group may stop each other's transactions."""
+    cost: CostRules = field(default_factory=CostRules)
 
     def class_of(self, token: str) -> ClassRule | None:
         """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
@@ -154,11 +157,12 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         _limits(layers, site), _overrides(layers),
         layers.figure("power", "lease", "s"), layers.figure("power", "margin", "A"),
         layers.figure("incidents", "fallback", "A"), layers.figure("incidents", "default", "A"),
-        layers.figure("incidents", "meter_stale", "s"), "", _groups(layers),
+        layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), cost_rules(*(layers.lowest("cost", key) for key in COST)),
     )  # fmt: skip
     _lint(rules, site)
     canonical = repr((classes, tokens, rules.default_class, rules.limits, rules.override_rule, rules.lease_s, rules.fallback_a))
     canonical += repr(rules.groups) if rules.groups else ""
+    canonical += repr(rules.cost) if rules.cost != CostRules() else ""
     revision = hashlib.sha256(canonical.encode()).hexdigest()[:12]
     return Rulebook(**{**{f: getattr(rules, f) for f in Rulebook.__slots__}, "revision": revision})
 

@@ -1,0 +1,318 @@
+"""The planner: a rolling look-ahead over the day in quarter-hours, as a linear program solved with HiGHS.
+
+What it seeks, in this order: (1) by rank, highest first, the least missing energy, kWh; (2) within a rank, that nobody lacks more of its
+target than others have to; (3) the least cost, in the tariff's currency: energy from the grid times its price, and the demand charge on
+what the period's highest quarter-hour rises; (4) what costs the same, sooner rather than later.
+
+It never fails: what can't be had is reported per session with what it lacks and why, and where the solver gives no optimum the plan is "as
+soon as possible by rank". A plan only guides: the allocator shares out what there is, and knows floors and mosts as demands. Power is
+continuous here, from 0 to a session's most; that it draws nothing or its minimum is put right in what is suggested for now: those
+planned below their minimum take turns at it, so that together they draw what was planned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import highspy
+import numpy as np
+
+from chargekit.controller.planner_model import BANDS, OPEN, SLOT_S, Floats, Outlook, Program, Row, Wish, amps
+from chargekit.model.site import Circuit
+
+SEPARATION: Final = 8.0
+"""How much dearer a kWh missing in a rank is than in the next. A start only: where anything is missing, ranks are solved one by one."""
+SPARE: Final = 4
+"""Slots that may go by before the program is made anew: until then its day ends up to an hour early."""
+MISSING_KWH: Final = 1e-3
+SLACK_KWH: Final = 1e-6
+_STATUS: Final = (highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper)
+_LOWER, _BASIC, _ = _STATUS
+_OPTIMAL = highspy.HighsModelStatus.kOptimal
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """What the plan means for a session now, A per phase: the `planned_a` mean of this slot; `most_a`, no more than which is useful;
+    `floor_a`, what it can't do without if it is to have its energy in time. `urgency_s`: the time it could still wait at its most."""
+
+    planned_a: float
+    floor_a: float
+    most_a: float
+    urgency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a session will lack at its departure, Wh, and why: the circuits that are full while it could take more, with how many of
+    its slots; none: its own power is too low for its stay."""
+
+    id: str
+    rank: int
+    missing_wh: float
+    bound_by: tuple[tuple[Row, int], ...]
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`energy_kwh` by session and slot, on the grid side, slot 0 being what is left of it; `hours` the lengths. `cost`: of our sessions'
+    energy; `peak_kw` the highest quarter-hour with all the site, `peak_cost` what it costs above the one so far. `how`: "optimal", or what
+    the plan is instead and why. `warm`: solved from the last plan's structure."""
+
+    starts: float
+    hours: Floats
+    energy_kwh: Mapping[str, Floats]
+    guides: Mapping[str, Guide]
+    missing: tuple[Missing, ...]
+    cost: float
+    peak_kw: float
+    peak_cost: float
+    how: str
+    warm: bool
+
+    def power_kw(self, id: str) -> Floats:
+        """A session's mean power in each slot."""
+        return np.divide(self.energy_kwh[id], self.hours, out=np.zeros_like(self.hours), where=self.hours > 0.0)
+
+
+class Planner:
+    """Plans one site again and again. The same wishes and outlooks in the same order give the same plans, in whatever order wishes stand.
+
+    `time_s` is the solver's limit for one plan. A slot's solver state is kept: figures that change cost a few pivots.
+    """
+
+    def __init__(self, tree: Mapping[str, Circuit], *, time_s: float = 10.0, separation: float = SEPARATION) -> None:
+        self.tree, self.time_s, self.separation = tree, time_s, separation
+        self.solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        options: dict[str, Any] = {"output_flag": False, "parallel": "off", "solver": "simplex"}
+        for name, value in options.items():
+            self.solver.setOptionValue(name, value)
+        self.program: Program | None = None
+        self._high: Floats = np.zeros(0)
+
+    def plan(self, wishes: Sequence[Wish], outlook: Outlook) -> Plan:
+        """The plan for these sessions. KeyError for a circuit the site has not; never an error for what can't be met."""
+        named = {wish.id: wish for wish in wishes}
+        program, warm = self.program, True
+        if program is None or not program.fits(named, outlook, SPARE):
+            program, warm = self._anew(named, outlook), False
+        present = program.present(named)
+        low, high, row_low, row_high = program.bounds(present, outlook)
+        if not program.energies:
+            energy, how = np.zeros(0), "optimal"
+        else:
+            solved, how = self._solve(program, outlook, (low, high, row_low, row_high))
+            if solved is None:
+                self.program = None
+                energy = _at_once(program, present, outlook, high)
+                how = f"as soon as possible by rank: {how}"
+            else:
+                energy = _within(program, outlook, solved[: program.energies], high)
+        return _told(program, present, outlook, energy, high, how, warm)
+
+    # --- solving ------------------------------------------------------------------------------------------------
+
+    def _anew(self, named: Mapping[str, Wish], outlook: Outlook) -> Program:
+        """A new structure, given to the solver with what the last solution says about the sessions and slots both have."""
+        old, basis = self.program, self.solver.getBasis() if self.program is not None else None
+        program = Program(self.tree, list(named.values()), outlook)
+        low, high, row_low, row_high = program.bounds(program.wishes, outlook)
+        if program.energies:
+            costs = program.costs(outlook, self.separation)
+            self.solver.clearModel()
+            self.solver.passModel(
+                program.column_count, program.row_count, len(program.index), highspy.MatrixFormat.kColwise.value,
+                highspy.ObjSense.kMinimize.value, 0.0, costs, low, high, row_low, row_high,
+                program.starts[:-1], program.index, program.value, np.zeros(program.column_count, dtype=np.int32),
+            )  # fmt: skip
+            col, row = program.start(high, costs, row_low[: program.count])
+            start = [_STATUS[n] for n in col.tolist()], [_STATUS[n] for n in row.tolist()]
+            known = basis if old is not None and basis is not None and basis.valid else None
+            self.solver.setBasis(_carried(old, known, program, *start))
+            self.program = program
+        else:
+            self.program = None
+        return program
+
+    def _solve(self, program: Program, outlook: Outlook, bounds: tuple[Floats, ...]) -> tuple[Floats | None, str]:
+        """The columns' values, or None and why not. Ranks one after another only where something is missing."""
+        low, high, row_low, row_high = bounds
+        columns, rows = np.arange(program.column_count, dtype=np.int32), np.arange(program.row_count, dtype=np.int32)
+        costs = program.costs(outlook, self.separation)
+        # The solver's clock goes on over all plans.
+        self.solver.setOptionValue("time_limit", self.solver.getRunTime() + self.time_s)
+        self.solver.changeColsBounds(len(columns), columns, low, high)
+        self.solver.changeRowsBounds(len(rows), rows, row_low, row_high)
+        self.solver.changeColsCost(len(columns), columns, costs)
+        found, why = self._run()
+        if found is None or found[program.short0 : program.sun0].sum() <= MISSING_KWH:
+            return found, why
+        for rank in range(len(program.ranks)):
+            goal = program.missing_only(rank)
+            if float(goal @ found) > SLACK_KWH:
+                self.solver.changeColsCost(len(columns), columns, goal)
+                found, why = self._run()
+                if found is None:
+                    return None, why
+            self.solver.changeRowBounds(program.rank_row0 + rank, -OPEN, float(goal @ found) * (1.0 + 1e-9) + SLACK_KWH)
+        self.solver.changeColsCost(len(columns), columns, costs)
+        return self._run()
+
+    def _run(self) -> tuple[Floats | None, str]:
+        self.solver.run()
+        status = self.solver.getModelStatus()
+        if status != _OPTIMAL:
+            return None, f"the solver says {self.solver.modelStatusToString(status).lower()}"
+        return np.array(self.solver.getSolution().col_value), "optimal"
+
+
+def _carried(old: Program | None, basis: Any, new: Program, col: list[Any], row: list[Any]) -> Any:
+    """A basis to start from: what is new as given, sessions, slots and rows the last structure had as they were there."""
+    row = row + [_BASIC] * (new.row_count - new.count)
+    if old is not None and basis is not None:
+        columns, rows, shift = list(basis.col_status), list(basis.row_status), new.shift_from(old)
+        for n, wish in enumerate(new.wishes):
+            before = old.at.get(wish.id)
+            if before is None:
+                continue
+            row[n] = rows[before]
+            took = columns[int(old.offsets[before]) : int(old.offsets[before + 1])][max(0, shift) :]
+            at, length = int(new.offsets[n]), int(new.lengths[n])
+            col[at : at + length] = (took + [_LOWER] * length)[:length]
+            bands = new.short0 + n * BANDS, old.short0 + before * BANDS
+            col[bands[0] : bands[0] + BANDS] = columns[bands[1] : bands[1] + BANDS]
+        known = dict(zip(old.row_keys(), rows[old.count :], strict=True))
+        row[new.count :] = [known.get(key, _BASIC) for key in new.row_keys()]
+        suns = {int(t) - shift: columns[old.sun0 + i] for i, t in enumerate(old.suns)}
+        col[new.sun0 : -1] = [suns.get(int(t), _LOWER) for t in new.suns]
+        col[-1] = columns[-1]
+    made = highspy.HighsBasis()
+    made.col_status, made.row_status, made.valid, made.alien = col, row, True, True
+    return made
+
+
+# --- what the figures mean ----------------------------------------------------------------------------------------
+
+
+def _within(program: Program, outlook: Outlook, energy: Floats, high: Floats) -> Floats:
+    """The solver keeps bounds to a tolerance; a plan keeps them: what is a hair over comes down in proportion."""
+    energy = np.clip(energy, 0.0, high[: program.energies])
+    caps = program.capacity(outlook)
+    for _ in range(2):
+        full = program.filled(energy)
+        share = np.divide(caps, full, out=np.ones_like(full), where=full > caps)
+        if (share >= 1.0).all():
+            break
+        for first, last, uses in program.alike():
+            span = slice(int(program.offsets[first]), int(program.offsets[last]))
+            least = np.min([share[n] for n, _ in uses], axis=0)
+            energy[span] *= least[program.slot[span]]
+    return energy
+
+
+def _at_once(program: Program, present: Sequence[Wish | None], outlook: Outlook, high: Floats) -> Floats:
+    """As soon as possible by rank, then by how urgent it is: what is planned when the solver gives nothing."""
+    left, energy = program.capacity(outlook), np.zeros(program.energies)
+    known = [(wish.rank, _laxity_s(wish, outlook), wish.id, n, wish) for n, wish in enumerate(present) if wish is not None]
+    for _, _, _, n, wish in sorted(known, key=lambda one: one[:3]):
+        span = slice(int(program.offsets[n]), int(program.offsets[n + 1]))
+        length, uses = int(program.lengths[n]), program.uses[n]
+        room = np.minimum(high[span], np.min([left[row, :length] / share for row, share in uses], axis=0) / program.dense[span])
+        before = np.concatenate(([0.0], np.cumsum(room)))[:-1]
+        taken = np.clip(wish.needs_kwh - before, 0.0, room)
+        energy[span] = taken
+        for row, share in uses:
+            left[row, :length] = np.maximum(0.0, left[row, :length] - share * taken * program.dense[span])
+    return energy
+
+
+def _laxity_s(wish: Wish, outlook: Outlook) -> float:
+    """How long a session could wait and still have its energy at its most; infinite where nothing is known or wanted."""
+    if wish.needs_kwh <= 0.0 or wish.departs == math.inf:
+        return math.inf
+    return wish.departs - outlook.now - (wish.needs_kwh / wish.most_kw * 3600.0 if wish.most_kw > 0.0 else math.inf)
+
+
+def _told(
+    program: Program, present: Sequence[Wish | None], outlook: Outlook, energy: Floats, high: Floats, how: str, warm: bool
+) -> Plan:  # fmt: skip
+    shift, hours = program.shift(outlook), outlook.hours()
+    by_id: dict[str, Floats] = {}
+    for n, wish in enumerate(present):
+        if wish is not None:
+            planned = np.zeros(outlook.slots)
+            mine = energy[int(program.offsets[n]) : int(program.offsets[n + 1])][shift:]
+            planned[: len(mine)] = mine
+            by_id[wish.id] = planned
+    price = outlook.by_slot(outlook.price)
+    whole = np.sum(list(by_id.values()), axis=0) if by_id else np.zeros(outlook.slots)
+    sun = np.zeros(outlook.slots)
+    sun[: outlook.slots - shift] = program.surplus(outlook)[shift:]
+    bought = np.where(price > 0.0, np.maximum(0.0, whole - sun), whole)
+    net = np.zeros(outlook.slots)
+    net[: outlook.slots - shift] = program.net_kw(outlook)[shift:]
+    gone = (SLOT_S / 3600.0 - hours) * outlook.peak_kw
+    top = max(outlook.peak_kw, float(((whole + net * hours + gone) / (SLOT_S / 3600.0)).max(initial=0.0)))
+    return Plan(
+        outlook.starts, hours, by_id, _guides(present, outlook, by_id, hours), _lacking(program, present, outlook, energy, high, by_id),
+        float(price @ bought), top, outlook.demand_charge * (top - outlook.peak_kw), how, warm,
+    )  # fmt: skip
+
+
+def _guides(present: Sequence[Wish | None], outlook: Outlook, by_id: Mapping[str, Floats], hours: Floats) -> dict[str, Guide]:
+    """What to do now. Those planned below their minimum draw it in turns, most urgent of the highest rank first."""
+    guides: dict[str, Guide] = {}
+    carried = 0.0
+    order = [(w.rank, _laxity_s(w, outlook), w.id, w) for w in present if w is not None]
+    for _, laxity, name, wish in sorted(order, key=lambda one: one[:3]):
+        stays = min(max(0.0, wish.departs - outlook.now) / 3600.0, float(hours[0]))
+        planned = float(by_id[name][0]) / stays if stays > 0.0 else 0.0
+        later = wish.most_kw * max(0.0, min((wish.departs - outlook.now) / 3600.0, float(hours.sum())) - stays)
+        must = min(planned, max(0.0, wish.needs_kwh - later) / stays) if stays > 0.0 else 0.0
+        most, least = planned, min(wish.least_kw, wish.most_kw)
+        if planned <= 1e-6:
+            most = 0.0
+        elif laxity < SLOT_S and wish.needs_kwh > 0.0:
+            most = wish.most_kw
+        elif planned < least - 1e-9:
+            carried += planned
+            most = least if must > 1e-6 or carried >= least * 0.5 else 0.0
+            carried -= most
+        floor = min(max(must, least), most) if must > 1e-6 else 0.0
+        guides[name] = Guide(
+            amps(planned, wish.phases), _tenths(amps(floor, wish.phases)), _tenths(amps(most, wish.phases)), laxity
+        )  # fmt: skip
+    return guides
+
+
+def _tenths(figure: float) -> float:
+    """Up to the next 0.1 A: the planned energy must fit."""
+    return math.ceil(figure * 10.0 - 1e-6) / 10.0
+
+
+def _lacking(
+    program: Program, present: Sequence[Wish | None], outlook: Outlook, energy: Floats, high: Floats, by_id: Mapping[str, Floats]
+) -> tuple[Missing, ...]:  # fmt: skip
+    caps, full = program.capacity(outlook), program.filled(energy)
+    found = []
+    for n, wish in enumerate(present):
+        lacks = wish.needs_kwh - float(by_id[wish.id].sum()) if wish is not None else 0.0
+        if wish is None or lacks <= MISSING_KWH:
+            continue
+        span = slice(int(program.offsets[n]), int(program.offsets[n + 1]))
+        open_slots = np.flatnonzero(energy[span] < high[span] - 1e-6)
+        tight = [(program.rows[row], int((full[row] >= caps[row] - 1e-4)[open_slots].sum())) for row, _ in program.uses[n]]
+        bound = tuple(sorted((one for one in tight if one[1]), key=lambda one: (-one[1], str(one[0]))))
+        stays = int((high[span] > 0.0).sum())
+        if not stays:
+            because = "its departure has passed" if wish.departs <= outlook.now else "it can take no power"
+        elif bound:
+            because = "; ".join(f"{row} is full in {slots} of its {stays} slots" for row, slots in bound)
+        else:
+            because = f"its own {wish.most_kw:.1f} kW are too little for its {stays} slots"
+        found.append(Missing(wish.id, wish.rank, lacks * 1000.0, bound, because))
+    return tuple(sorted(found, key=lambda one: (one.rank, one.id)))
