@@ -6,10 +6,11 @@ One record of kind `decided` per decision in which anything relevant changed: as
 | key | what |
 |---|---|
 | `id`, `full`, `rules` | the decision's number, whether it stands alone, the rulebook's revision |
-| `limits` | `[circuit, A less the margin, kW, file, line, rule]` each, whole when anything in it changed; so are the next four |
+| `limits` | `[circuit, A less the margin, kW, file, line, rule, A]` each, whole when anything in it changed; so are the next three |
 | `reserved` | `[circuit, A on L1, L2, L3]`: what nobody can be given |
 | `base` | the same, of that only what meters show beside the sessions |
-| `concurrent`, `overrides` | caps on sessions `[circuit, most, file, line, groups]`; `[id, who, why, created, until, token, station, class]` |
+| `concurrent` | caps on sessions `[circuit, most, file, line, groups]` |
+| `overrides` | `[id, who, why, created, until, token, station, class]`, whole as well |
 | `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group]`, None when gone |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
 | `lines` | by EVSE `[state, A it could draw, A in force, A said last, answer, lease's end]` |
@@ -86,7 +87,7 @@ class DecisionLog:
             self._put("sessions", key, self._session(place, now), changed)
         if allocation is not self._allocation:
             self._compare_grants(allocation, changed)
-        whole = self._compare_whole(tight, reserved, concurrent)
+        whole = self._compare_whole(now, tight, reserved, concurrent)
         if whole or any(changed.values()) or self.number == 0:
             self._note(now, whole, {name: rows for name, rows in changed.items() if rows}, out)
 
@@ -145,11 +146,12 @@ class DecisionLog:
         self._out = digest_of(allocation)
 
     def _compare_whole(
-        self, tight: Sequence[Limit], reserved: Mapping[str, PhaseAmps], concurrent: Sequence[Concurrent]
+        self, now: float, tight: Sequence[Limit], reserved: Mapping[str, PhaseAmps], concurrent: Sequence[Concurrent]
     ) -> dict[str, list[Row]]:
         operator = self.operator
+        limits = zip(tight, operator.limits_at(now), strict=True)
         rows: dict[str, list[Row]] = {
-            "limits": [[o.circuit, finite(o.limit_a), o.limit_kw, o.source.file, o.source.line, o.rule] for o in tight],
+            "limits": [[o.circuit, o.limit_a, o.limit_kw, o.source.file, o.source.line, o.rule, was.limit_a] for o, was in limits],
             "reserved": [[name, *amps] for name, amps in reserved.items()],
             "base": [[name, *amps] for name, amps in operator.meters.unexplained().items() if any(amps)],
             "concurrent": [[o.circuit, o.most, o.source.file, o.source.line, sorted(o.groups)] for o in concurrent],
@@ -189,8 +191,8 @@ class DecisionLog:
         rule = operator.rules.classes.get(name) if name is not None else None
         source = str(rule.rank_source) if rule is not None else ""
         row: Row = [session.token, name or "", source, session.started, "", None, ""]
-        leads = (o for o in operator.overrides if operator.override_leads(o, now) and (o.token == session.token or o.station == place.key[0]))
-        override = next(leads, None)
+        its = (o for o in operator.overrides if o.token == session.token or o.station == place.key[0])
+        override = next((o for o in its if operator.override_leads(o, now)), None)
         if override is not None and rule is not None:
             row[4:] = [override.id, rule.rank, operator.rules.because_rank(rule.name)]
         return row
