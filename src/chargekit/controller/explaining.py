@@ -160,11 +160,11 @@ def _got(demand: Demand, amps: float, rating: float, binding: Binding | None, bo
     if binding is None:
         return f"gets {figure(amps)} A of {most} A: bound by {bound_by}"
     if amps > 0:
-        return f"gets {figure(amps)} A of {most} A: {binding.what} is full, {_spent(binding)}"
+        return f"gets {figure(amps)} A of {most} A: {binding.what} is full: {_spent(binding)}"
     if binding.unit == "sessions":
-        return f"gets nothing: {binding.what} is full, {_spent(binding)}"
+        return f"gets nothing: {binding.what} is full: {_spent(binding)}"
     left = f"{figure(max(0.0, binding.left))} {binding.unit} left"
-    return f"gets nothing: {least} A, the least it takes, do not fit on {binding.what} with {left}, {_spent(binding)}"
+    return f"gets nothing: {least} A, the least it takes, do not fit on {binding.what} with {left}: {_spent(binding)}"
 
 
 def _spent(binding: Binding) -> str:
@@ -172,7 +172,7 @@ def _spent(binding: Binding) -> str:
     of = "" if binding.unit == "sessions" else f" {binding.unit}"
     where = f"{binding.rule}, {binding.source}" if binding.source.line else binding.rule
     margin, base, reserved = binding.sum("margin"), binding.sum("base"), binding.of("reserved")
-    words = [f"of {figure(binding.cap)}{of} ({where})"]
+    words = []
     if margin > EPS:
         words.append(f"{figure(margin)}{of} are kept as margin")
     if base > EPS:
@@ -183,7 +183,8 @@ def _spent(binding: Binding) -> str:
         found = binding.of(use)  # type: ignore[arg-type]
         if found:
             words.append(f"{figure(sum(p.amount for p in found))}{of} go to {_names(found)} {text}")
-    return ", ".join(words)
+    cap = f"{figure(binding.cap)}{of} ({where})"
+    return f"of {cap}, {', '.join(words)}" if words else f"it has {cap}"
 
 
 def _names(parts: Sequence[Part], *, why: bool = False) -> str:

@@ -40,8 +40,9 @@ class Recorded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How an EVSE stood. `state`: led, idle, unconfirmed (its default), unruly, offline, unseen; `could_a`: what it could draw;
-    `in_force_a`: the newest limit it accepted; `said_a`, `answer` (accepted, pending, lost), `until_s`: the newest one sent, and its lease's end."""
+    """How an EVSE stood. `state`: led, idle, unconfirmed (its default), unruly, offline, unseen. `could_a`: what it could draw.
+    `in_force_a`: the newest limit it accepted. `said_a`, `answer` (accepted, pending, lost), `until_s`: the newest one sent, and its
+    lease's end."""
 
     state: str
     could_a: float
@@ -97,7 +98,8 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """A decision with everything it followed from. `nominal_a`: its limits before the margin; `faults`: why the records can't be believed; empty if they can."""
+    """A decision with everything it followed from. `nominal_a`: its limits before the margin. `faults`: why the records can't be
+    believed; empty if they can."""
 
     number: int
     t: float
