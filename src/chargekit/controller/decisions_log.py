@@ -152,7 +152,7 @@ class DecisionLog:
         limits = zip(tight, operator.limits_at(now), strict=True)
         rows: dict[str, list[Row]] = {
             "limits": [[o.circuit, o.limit_a, o.limit_kw, o.source.file, o.source.line, o.rule, was.limit_a] for o, was in limits],
-            "reserved": [[name, *amps] for name, amps in reserved.items()],
+            "reserved": [[name, *amps] for name, amps in reserved.items() if any(amps)],
             "base": [[name, *amps] for name, amps in operator.meters.unexplained().items() if any(amps)],
             "concurrent": [[o.circuit, o.most, o.source.file, o.source.line, sorted(o.groups)] for o in concurrent],
             "overrides": [[o.id, o.who, o.why, o.created, o.until, o.token, o.station, o.user_class] for o in operator.overrides],
@@ -170,7 +170,7 @@ class DecisionLog:
         answer = "" if newest is None else "accepted" if newest.accepted else "lost" if newest.lost else "pending"
         return [
             self._state(place), finite(self.operator.reserve(outgoing, place.peer, now)), lead.amps if lead else None,
-            newest.amps if newest else None, answer, finite(newest.until) if newest else None,
+            newest.amps if newest else None, answer, finite(round(newest.until, 3)) if newest else None,
         ]  # fmt: skip
 
     def _state(self, place: Place) -> str:

@@ -17,7 +17,7 @@ from chargekit.controller.room import NOMINAL_V, PHASE, Room
 from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
 
-Use = Literal["margin", "base", "reserved", "floor", "above", "peer", "below", "own"]
+Use = Literal["margin", "base", "reserved", "above", "peer", "below", "own"]
 EPS: Final = 0.05
 SHOWN: Final = 3
 """So many names stand in a sentence; all of them in the details."""

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chargekit.controller.decisions_log import KIND
-from chargekit.controller.explaining import Binding, Explanation, clock, figure, layer_of
+from chargekit.controller.explaining import Binding, Explanation, Part, clock, figure, layer_of
 from chargekit.controller.explaining import explain as explained
 from chargekit.controller.replaying import FAULTS, Malformed, Recorded, Situation, calendar_of, replayed, situation_at
 from chargekit.faces.errors import BENCH_ERROR, PASS, complain
@@ -28,8 +28,8 @@ MARK: Final = b'"kind":"' + KIND.encode() + b'"'
 LISTED: Final = 12
 LONGEST: Final = 4000
 USES: Final = {
-    "margin": "kept as margin", "base": "flow beside the sessions on", "reserved": "reserved for", "floor": "protected for",
-    "above": "ranked above:", "peer": "of its own rank:", "below": "ranked below, protected:", "own": "itself:",
+    "margin": "margin", "base": "beside the sessions on", "reserved": "reserved for", "above": "to higher ranks:",
+    "peer": "to its own rank:", "below": "to lower ranks, protected:", "own": "to itself:",
 }  # fmt: skip
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
@@ -56,6 +56,8 @@ def explain(run: Path, at: str, station: str) -> int:
         )
     again, faults = replayed(one)
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 160
     for number, evse in enumerate(_evses(one, station)):
         if again is None:
             continue
@@ -161,14 +163,23 @@ def _evses(one: Situation, station: str) -> list[str]:
 
 def show(console: Console, one: Situation, shown: Explanation, *, replay: bool) -> None:
     """One sentence, then what it follows from. Everything recorded is made harmless here."""
-    console.print(escape(one_line(shown.sentence, LONGEST)))
-    console.print()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, text in rows(one, shown, replay=replay):
-        table.add_row(escape(name), escape(one_line(text, LONGEST)))
-    console.print(table)
+        table.add_row(_safe(name), _safe(text))
+    if shown.binding is not None:
+        table.add_row("", _spent(shown.binding))
+    for name, text in later_rows(one, shown):
+        table.add_row(_safe(name), _safe(text))
+    with console.capture() as made:
+        console.print(_safe(shown.sentence), "", table, sep="\n")
+    # Tables pad their lines.
+    console.out("\n".join(line.rstrip() for line in made.get().splitlines()), highlight=False)
+
+
+def _safe(text: str) -> str:
+    return escape(one_line(text, LONGEST))
 
 
 def rows(one: Situation, shown: Explanation, *, replay: bool) -> Iterator[tuple[str, str]]:
@@ -195,10 +206,13 @@ def rows(one: Situation, shown: Explanation, *, replay: bool) -> Iterator[tuple[
         yield "state", shown.state
     if shown.on_the_wire:
         yield "on the wire", shown.on_the_wire
-    if shown.binding is not None:
-        yield from _spent(shown.binding)
-    elif shown.bound_by:
-        yield "bound by", shown.bound_by
+    if shown.bound_by:
+        bound = shown.binding.what if shown.binding is not None else shown.bound_by
+        yield "bound by", "what it can use" if bound == "demand" else bound
+
+
+def later_rows(one: Situation, shown: Explanation) -> Iterator[tuple[str, str]]:
+    """What stands below what the binding constraint's cap goes into."""
     for text in shown.overrides:
         yield "override", text
     for t, what in shown.next_changes:
@@ -207,13 +221,28 @@ def rows(one: Situation, shown: Explanation, *, replay: bool) -> Iterator[tuple[
         yield "if", str(shown.instead) if shown.instead is not None else "nothing looked at would give it more"
 
 
-def _spent(binding: Binding) -> Iterator[tuple[str, str]]:
+def _layer(shown: Explanation) -> str:
+    """The layer its rank was written in; an override stands in none."""
+    if shown.session is None or shown.session.override:
+        return ""
+    file, _, line = shown.session.source.rpartition(":")
+    return f", {layer_of(Source(file, int(line)))} layer" if file and line.isascii() and line.isdigit() else ""
+
+
+def _spent(binding: Binding) -> Table:
+    """The cap, what goes off it and what is left. Sessions of one rank and reason stand together."""
     unit = binding.unit
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
     where = f"{layer_of(binding.source)} layer" + (f", {binding.source}" if binding.source.line else "")
-    yield "bound by", binding.what
-    yield "", f"{figure(binding.cap)} {unit}: {binding.rule} ({where})"
+    table.add_row(f"{figure(binding.cap)} {unit}", _safe(f"{binding.rule} ({where})"))
+    together: dict[tuple[str, str], list[Part]] = {}
     for part in binding.parts:
-        why = f" ({part.why})" if part.why else ""
-        who = "" if part.use == "margin" else f" {part.who}"
-        yield "", f"− {figure(part.amount)} {unit} {USES[part.use]}{who}{why}"
-    yield "", f"= {figure(binding.left)} {unit} left"
+        together.setdefault((part.use, part.why), []).append(part)
+    for (use, why), parts in together.items():
+        each = [part.who if len(parts) == 1 else f"{part.who} {figure(part.amount)}" for part in parts]
+        who = "" if use == "margin" else f" {', '.join(each)}"
+        table.add_row(f"− {figure(sum(p.amount for p in parts))} {unit}", _safe(f"{USES[use]}{who}{f': {why}' if why else ''}"))
+    table.add_row(f"= {figure(binding.left)} {unit}", "left")
+    return table
