@@ -122,8 +122,10 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     binding = binding_of(one, allocation, demand)
     wire = _wire(one, allocation, demand, line)
     got = _got(demand, grant.amps, rating, binding, grant.bound_by)
+    if wire and grant.amps > 0:
+        got = got.replace("gets", "is granted", 1)
     return Explanation(
-        evse, one.number, one.t, one.rules, f"{evse} {got}{f'; {wire}' if wire else ''}.", line.state, session, grant.amps, demand.least_a,
+        evse, one.number, one.t, one.rules, f"{evse} {f'{got}; {wire}' if wire else got}.", line.state, session, grant.amps, demand.least_a,
         demand.most_a, rating, demand.because or f"rank {demand.rank}", grant.bound_by, binding, line.in_force_a, wire,
         _overridden(one, demand), _next(one, line), best(one, allocation, demand, _row(one, demand, grant.bound_by)),
     )  # fmt: skip
@@ -300,9 +302,9 @@ def _wire(one: Situation, allocation: Allocation, demand: Demand, line: Line) ->
     force, said = line.in_force_a, line.said_a
     old = f"{figure(force)} A" if force is not None else "its default"
     if line.answer == "pending" and said is not None:
-        return f"{figure(said)} A were sent and are not answered yet, {old} holds"
+        return f"a limit of {figure(said)} A was sent and is not answered yet, {old} holds till then"
     if line.answer == "lost" and said is not None:
-        return f"{figure(said)} A were sent and no answer came, so up to {figure(line.could_a)} A count as drawn"
+        return f"a limit of {figure(said)} A was sent and no answer came, so {figure(line.could_a)} A count as drawn"
     if abs(amps - (force or 0.0)) <= EPS:
         return ""
     if force is not None and amps < force:

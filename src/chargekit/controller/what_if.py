@@ -99,7 +99,8 @@ def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:
     assert limit is not None
     if limit.source.line == 0 and limit.rule != "rating" and limit in given.limits:
         others = tuple(other for other in given.limits if other != limit)
-        what = f"without the limit of {one.before_margin(limit):g} A on {limit.circuit} ({limit.rule})"
+        nominal = f"{one.before_margin(limit):.1f}".removesuffix(".0")
+        what = f"without the limit of {nominal} A on {limit.circuit} ({limit.rule})"
         yield what, replace(given, limits=others)
     if row % 4 == 3:
         more = MORE_A * 3 * NOMINAL_V / 1000.0

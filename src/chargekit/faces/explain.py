@@ -235,8 +235,8 @@ def _spent(binding: Binding) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
-    where = f"{layer_of(binding.source)} layer" + (f", {binding.source}" if binding.source.line else "")
-    table.add_row(f"{figure(binding.cap)} {unit}", _safe(f"{binding.rule} ({where})"))
+    where = f" ({layer_of(binding.source)} layer, {binding.source})" if binding.source.line else ""
+    table.add_row(f"{figure(binding.cap)} {unit}", _safe(f"{binding.rule}{where}"))
     together: dict[tuple[str, str], list[Part]] = {}
     for part in binding.parts:
         together.setdefault((part.use, part.why), []).append(part)
