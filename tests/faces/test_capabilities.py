@@ -87,9 +87,9 @@ def test_the_command_prints_all_versions_and_refuses_others(capsys):
 def test_the_page_has_a_row_for_every_message(version):
     found = rows(version)
     assert set(found) == {line.action for line in lines(version)}
-    assert found["BootNotification"][0] == "station" and found["BootNotification"][3] == "all"
+    assert found["BootNotification"][0] == "station" and found["BootNotification"][3].startswith("all")
     reset = found["Reset"]
-    assert reset[3] == "CK-RST-001" and "emulator/test_availability_reset" in reset[4].split(", ")
+    assert reset[3].startswith("CK-RST-001") and "emulator/test_availability_reset" in reset[4].split(", ")
     assert found["GetLog"][3] == "–" and "emulator/test_firmware" in found["GetLog"][4].split(", ")
     assert [action for action, row in found.items() if row[4] == "–"] == [], "messages no test names"
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from chargekit.controller.allocator import Allocation, Demand, Grant, allocate, in_order
 from chargekit.controller.csms import Controller
+from chargekit.controller.decisions_log import DecisionLog
 from chargekit.controller.dispatch import Claim, Outgoing
 from chargekit.controller.feedback import Feedback
 from chargekit.controller.infeasible import Infeasible
@@ -92,6 +93,7 @@ class Operator(Feedback):
         self._demands: list[Demand] = []
         self._by_id: dict[str, Place] = {}
         self._last: tuple[list[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None = None
+        self.log = DecisionLog(self)
 
     @property
     def due(self) -> float | None:
@@ -144,7 +146,7 @@ class Operator(Feedback):
 
     def token_answer(self, peer: Peer, token: str, now: float) -> TokenAnswer | None:
         """A token's answer; held back until the station's defaults are confirmed."""
-        if self._class_name(token) is None:
+        if self.class_name(token) is None:
             return TokenAnswer("Invalid")
         if any(self.places[(peer.spec.id, n)].outgoing.default_a is None for n in peer.evses):
             return None
@@ -178,7 +180,12 @@ class Operator(Feedback):
     def _incident(self, station: str, kind: str, why: str, out: list[Effect]) -> None:
         out.append(Note("controller", station, "incident", {"kind": kind, "because": why}))
 
-    def _class_name(self, token: str) -> str | None:
+    def demanding(self, name: str) -> Place:
+        """The EVSE that makes a demand, by the demand's id."""
+        return self._by_id[name]
+
+    def class_name(self, token: str) -> str | None:
+        """A token's class: as set by hand, else by the rules; None: not admitted."""
         if token in self.classes:
             return self.classes[token]
         found = self.rules.class_of(token)
@@ -266,6 +273,8 @@ class Operator(Feedback):
                 self.decide_at = min(self.decide_at, one.until)
         self._changed |= self.planning.look(now, out)
         self._dispatch(self._allocate(now), now, out)
+        if self._last is not None:
+            self.log.decided(now, *self._last, out)
         self.look(now, out)
 
     def look(self, now: float, out: list[Effect]) -> None:
@@ -318,7 +327,7 @@ class Operator(Feedback):
                     return self.rules.rank_of(one.user_class), f"override {one.id} by {one.who}: class {one.user_class}"
                 return -1, f"override {one.id} by {one.who}: {one.why}"
         if token not in self._ranks:
-            name = self._class_name(token)
+            name = self.class_name(token)
             known = (self.rules.rank_of(name), self.rules.because_rank(name)) if name is not None else (99, "class unknown")
             self._ranks[token] = known
         return self._ranks[token]

@@ -81,6 +81,10 @@ class Reserves:
             if now >= held.until:
                 self._held[name] = self._sum(self.at[name], reserve, now)
 
+    def held(self, circuit: str) -> object:
+        """A token for what was summed there last: another object whenever it was summed anew."""
+        return self._held[circuit]
+
     def _sum(self, places: list[Place], reserve: Callable[[Outgoing, Peer, float], float], now: float) -> _Held:
         every, unled, until = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0], math.inf
         for place in places:

@@ -246,6 +246,19 @@ def simulate(
 
 
 @app.command()
+def explain(
+    record: Annotated[Path, typer.Argument(metavar="RUN", help="A record file, or a run folder with one that holds decisions.")],
+    at: Annotated[str, typer.Option(metavar="TIME", help="Run seconds, HH:MM[:SS] on the site's clock, or a date and time.")],
+    station: Annotated[str, typer.Argument(metavar="STATION[/EVSE]", help="Whose limit is to be explained.")],
+) -> None:
+    """Make a recorded decision again and say why a station got what it got; exit code 3 if it comes out differently."""
+    from chargekit.faces.explain import explain as go
+
+    with told():
+        raise typer.Exit(go(record, at, station))
+
+
+@app.command()
 def cases(
     covers: Annotated[str | None, typer.Option(help="Only cases that cover this clause or topic.")] = None,
 ) -> None:

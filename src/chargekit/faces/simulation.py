@@ -37,14 +37,14 @@ def simulate(site: str, days: int, seed: int, day: str | None, stations: int | N
     folder = out or Path("runs") / f"{bundle.site.id}-{len(bundle.site.stations)}-{days}d-seed{seed}{f'-{day}' if day else ''}"
     if (folder / "records").is_dir():
         raise BadInput(None, f"{folder} holds a judged run", "take another --out")
-    kind = DAYS[day] if day else None
+    kind, decisions = DAYS[day] if day else None, folder / "decisions.jsonl"
     if quiet or not sys.stderr.isatty():
-        life = live(bundle, days, seed, kind, _Lines(quiet))
+        life = live(bundle, days, seed, kind, _Lines(quiet), decisions)
     else:
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(f"{bundle.site.id}: {len(bundle.site.stations)} stations, {days} days", total=1.0)
-            life = live(bundle, days, seed, kind, lambda share: bar.update(task, completed=share))
+            life = live(bundle, days, seed, kind, lambda share: bar.update(task, completed=share), decisions)
     folder.mkdir(parents=True, exist_ok=True)
     summary = summed(life, seed)
     (folder / "simulation.json").write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))

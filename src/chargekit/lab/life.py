@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 
 from chargekit.emulator.visits import Outcome, played
 from chargekit.lab.assemble import PLANT, PRESENTS_S, Lab, Plan
+from chargekit.lab.recorder import Recorder
 from chargekit.lab.sitefile import SiteBundle
 from chargekit.model.limit import worst
 from chargekit.model.located import BadInput
@@ -76,8 +78,15 @@ class Life:
     messages: int = 0
 
 
-def live(bundle: SiteBundle, days: int, seed: int, day: Day | None = None, progress: Callable[[float], None] = lambda share: None) -> Life:
-    """Let a site live for so many days. BadInput for one without visits."""
+def live(
+    bundle: SiteBundle,
+    days: int,
+    seed: int,
+    day: Day | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+    decisions: Path | None = None,
+) -> Life:
+    """Let a site live for so many days. BadInput for one without visits. `decisions`: where what the controller says is recorded."""
     if bundle.site.visits is None:
         raise BadInput(bundle.site.source, f"{bundle.site.id} says nothing of its visitors", "a `visits:` section lets it live")
     plan = Plan(
@@ -85,8 +94,12 @@ def live(bundle: SiteBundle, days: int, seed: int, day: Day | None = None, progr
         mean_c=day.ambient_c if day is not None and day.ambient_c < MILD_C else None,
     )  # fmt: skip
     lab = Lab(bundle, plan)
+    recorder = Recorder(decisions, lab.history, lambda record: record.witness == "controller") if decisions is not None else None
     try:
-        return _Living(lab, days, seed, day).run(progress)
+        life = _Living(lab, days, seed, day).run(progress)
+        if recorder is not None:
+            recorder.end({"simulated_days": days})
+        return life
     finally:
         lab.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,17 @@ def _plain(text: str) -> str:
 
 
 class Recorder:
-    """Appends a History to a file. Each record is handed to the system at once."""
+    """Appends a History to a file, or `only` some of it. Each record is handed to the system at once."""
 
-    def __init__(self, path: Path, history: History) -> None:
+    def __init__(self, path: Path, history: History, only: Callable[[Record], bool] = lambda record: True) -> None:
+        self._only = only
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
         self._stop = history.subscribe(self._write)
 
     def _write(self, record: Record) -> None:
-        os.write(self._file, line_of(record))
+        if self._only(record):
+            os.write(self._file, line_of(record))
 
     def end(self, result: Mapping[str, Any]) -> None:
         """The last line: the file is complete. `result` is what the judge found."""

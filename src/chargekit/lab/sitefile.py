@@ -148,7 +148,7 @@ def _circuits(node: Located) -> dict[str, Circuit]:
     for name, one in table.items():
         if not NAME.match(name):
             raise BadInput(one.source, f"a circuit can't be named {name!r}", "letters, digits, dot, dash")
-        one.only("parent", "limit", "limit_kw", "phases", "grace", "resistance")
+        one.only("parent", "limit", "limit_kw", "phases", "grace", "resistance", "unbalance")
         parent = one.text("parent", "") or None
         if parent is not None and parent not in table:
             raise BadInput(one.need("parent").source, f"parent {parent!r} of {name!r} is no circuit", nearest(parent, table))
@@ -158,7 +158,8 @@ def _circuits(node: Located) -> dict[str, Circuit]:
         limit = one.number("limit", "A", least=0.1, most=100_000)
         cap = one.number("limit_kw", "kW", least=0) if one.has("limit_kw") else None
         ohm = one.number("resistance", "Ohm", 0.0, least=0, most=10)
-        raw[name] = Circuit(name, parent, limit, phases, cap, one.number("grace", "s", 10.0, least=0), ohm, one.source)
+        apart = one.number("unbalance", "A", least=0, most=100_000) if one.has("unbalance") else None
+        raw[name] = Circuit(name, parent, limit, phases, cap, one.number("grace", "s", 10.0, least=0), ohm, one.source, apart)
     return dict(_ordered(raw, node))
 
 

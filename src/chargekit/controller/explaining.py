@@ -1,0 +1,376 @@
+"""Why an EVSE got what it got at a decision: one plain sentence, and everything behind it.
+
+Made from a recorded decision done again (`controller.replaying`), so it says what held then, not what is known now. Texts hold names and
+reasons as they were recorded: whoever shows them escapes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from chargekit.controller.allocator import Allocation, Demand
+from chargekit.controller.replaying import Line, Seated, Situation, through
+from chargekit.controller.room import NOMINAL_V, PHASE, Room
+from chargekit.controller.what_if import Change, best
+from chargekit.model.located import Source
+
+Use = Literal["margin", "base", "reserved", "above", "peer", "below", "own"]
+EPS: Final = 0.05
+SHOWN: Final = 3
+"""So many names stand in a sentence; all of them in the details."""
+STATES: Final = {
+    "offline": "offline", "unseen": "not seen in this run", "unruly": "drawing more than it was told", "idle": "its default",
+    "unconfirmed": "its default is not confirmed",
+}  # fmt: skip
+_UNBALANCE: Final = re.compile(r", unbalance of at most ([0-9.e+]+) A\), phase (L[123])$")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A share of what the binding constraint allows: whose, how much (in the constraint's unit), why."""
+
+    use: Use
+    who: str
+    amount: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The constraint that stopped it. `what`: phase of circuit, kW cap, or cap on sessions; `cap`, `left` and all parts are in `unit`."""
+
+    circuit: str
+    what: str
+    unit: Literal["A", "kW", "sessions"]
+    rule: str
+    source: Source
+    cap: float
+    parts: tuple[Part, ...]
+    left: float
+
+    def sum(self, *uses: Use) -> float:
+        return sum(part.amount for part in self.parts if part.use in uses)
+
+    def of(self, *uses: Use) -> list[Part]:
+        return [part for part in self.parts if part.use in uses]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What keeps a raise from being sent: what could still flow on a phase of a circuit, and who could draw more than granted:
+    (EVSE, A it could draw, A granted)."""
+
+    circuit: str
+    phase: str
+    room_a: float
+    by: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`sentence` says it all; the rest is what it follows from. A None figure: it does not apply. Times in run seconds."""
+
+    evse: str
+    decision: int
+    t: float
+    rules: str
+    sentence: str
+    state: str
+    session: Seated | None = None
+    granted_a: float | None = None
+    least_a: float | None = None
+    most_a: float | None = None
+    rating_a: float | None = None
+    rank: str = ""
+    bound_by: str = ""
+    binding: Binding | None = None
+    in_force_a: float | None = None
+    on_the_wire: str = ""
+    overrides: tuple[str, ...] = ()
+    next_changes: tuple[tuple[float, str], ...] = ()
+    instead: Change | None = None
+
+
+def layer_of(source: Source) -> str:
+    """The layer of the rules a file belongs to."""
+    if source.line == 0:
+        return "built in"
+    if source.file.endswith("portfolio.yaml"):
+        return "portfolio"
+    return "site type" if "site_types/" in source.file else "site"
+
+
+def figure(amount: float) -> str:
+    """To a tenth, without a zero at the end."""
+    return f"{amount:.1f}".removesuffix(".0")
+
+
+def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
+    """The explanation for an EVSE, `STATION/EVSE`, by a decision and what the allocator made of it. KeyError for one that is not there."""
+    line, session = one.lines[evse], one.sessions.get(evse)
+    demand = next((d for d in one.given.demands if d.id == evse), None)
+    rating = one.places[evse].rating_a
+    if demand is None:
+        return Explanation(
+            evse, one.number, one.t, one.rules, _nothing(one, evse, line, session), line.state, session, rating_a=rating,
+            in_force_a=line.in_force_a, next_changes=_next(one, line),
+        )  # fmt: skip
+    grant = allocation.grants[evse]
+    binding = binding_of(one, allocation, demand)
+    wire = _wire(one, allocation, demand, line)
+    got = _got(demand, grant.amps, rating, binding, grant.bound_by)
+    if wire and grant.amps > 0:
+        got = got.replace("gets", "is granted", 1)
+    return Explanation(
+        evse, one.number, one.t, one.rules, f"{evse} {f'{got}; {wire}' if wire else got}.", line.state, session, grant.amps, demand.least_a,
+        demand.most_a, rating, demand.because or f"rank {demand.rank}", grant.bound_by, binding, line.in_force_a, wire,
+        _overridden(one, demand), _next(one, line), best(one, allocation, demand, _row(one, demand, grant.bound_by)),
+    )  # fmt: skip
+
+
+# --- sentences --------------------------------------------------------------------------------------------------
+
+
+def _nothing(one: Situation, evse: str, line: Line, session: Seated | None) -> str:
+    could = figure(line.could_a)
+    stays = f"; {could} A stay reserved for it on {', '.join(one.given.path(one.places[evse].circuit))}" if line.could_a else ""
+    runs = "its session goes on without us" if session else "no session is known there"
+    match line.state:
+        case "offline":
+            return f"{evse} is told nothing: its station is offline and {runs}{stays}."
+        case "unseen":
+            return f"{evse} is told nothing: its station was not seen in this run{stays}."
+        case "unruly":
+            return f"{evse} is not led: it draws more than it was told{stays}."
+        case "unconfirmed":
+            return f"{evse} gets nothing: no session runs there, and its default is not confirmed{stays}."
+        case _:
+            return f"{evse} gets nothing: no session runs there{stays}."
+
+
+def _got(demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str) -> str:
+    if amps >= demand.most_a - EPS:
+        if demand.most_a >= rating - EPS:
+            return f"gets {figure(amps)} A, all its outlet gives"
+        return f"gets {figure(amps)} A, all its vehicle was seen to use (the outlet gives {figure(rating)} A)"
+    least, most = figure(max(demand.least_a, demand.floor_a)), figure(demand.most_a)
+    if demand.most_a < demand.least_a:
+        return f"gets nothing: it can use {most} A at most, and {figure(demand.least_a)} A is the least a vehicle takes"
+    if binding is None:
+        return f"gets {figure(amps)} A of {most} A: bound by {bound_by}"
+    if amps > 0:
+        return f"gets {figure(amps)} A of {most} A: {binding.what} is full: {_spent(binding)}"
+    if binding.unit == "sessions":
+        return f"gets nothing: {binding.what} is full: {_spent(binding)}"
+    left = f"{figure(max(0.0, binding.left))} {binding.unit} left"
+    return f"gets nothing: {least} A, the least it takes, do not fit on {binding.what} with {left}: {_spent(binding)}"
+
+
+def _spent(binding: Binding) -> str:
+    """What the cap goes into, in a clause."""
+    of = "" if binding.unit == "sessions" else f" {binding.unit}"
+    where = f"{binding.rule}, {binding.source}" if binding.source.line else binding.rule
+    margin, base, reserved = binding.sum("margin"), binding.sum("base"), binding.of("reserved")
+    words = []
+    if margin > EPS:
+        words.append(f"{figure(margin)}{of} are kept as margin")
+    if base > EPS:
+        words.append(f"{figure(base)}{of} flow beside the sessions")
+    if reserved:
+        words.append(f"{figure(sum(p.amount for p in reserved))}{of} are reserved for {_names(reserved, why=True)}")
+    for use, text in (("above", "of a higher rank"), ("peer", "of its own rank"), ("below", "of a lower rank, by a protected floor")):
+        found = binding.of(use)  # type: ignore[arg-type]
+        if found:
+            words.append(f"{figure(sum(p.amount for p in found))}{of} go to {_names(found)} {text}")
+    cap = f"{figure(binding.cap)}{of} ({where})"
+    return f"of {cap}, {', '.join(words)}" if words else f"it has {cap}"
+
+
+def _names(parts: Sequence[Part], *, why: bool = False) -> str:
+    names = [f"{part.who} ({part.why})" if why and part.why else part.who for part in parts]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+# --- the binding constraint -------------------------------------------------------------------------------------
+
+
+def _room(one: Situation) -> Room:
+    given = one.given
+    return Room(given.tree, given.limits, given.reserved, given.concurrent)
+
+
+def _row(one: Situation, demand: Demand, bound_by: str) -> int | None:
+    """The row of the allocator's table whose name this is; None for what is no row of its own (served, unbalance)."""
+    room = _room(one)
+    rows, _ = room.rows(demand.circuit, demand.phases)
+    return next((row for row in (*rows, *room.gates(demand.circuit, demand.group)) if room.name(row) == bound_by), None)
+
+
+def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Binding | None:
+    """What stopped a demand, and what its cap goes into. None when it got all it wanted."""
+    bound_by, room = allocation.grants[demand.id].bound_by, _room(one)
+    row = _row(one, demand, bound_by)
+    if row is None:
+        return _unbalance(one, allocation, demand, bound_by)
+    if row >= len(room.by):
+        gate = one.given.concurrent[row - len(room.by)]
+        groups = f" of {', '.join(sorted(gate.groups))}" if gate.groups else ""
+        parts = _users(one, allocation, demand, lambda d, amps: float(amps > 0 and row in room.gates(d.circuit, d.group)))
+        left = gate.most - sum(part.amount for part in parts)
+        what = f"the cap on sessions{groups} of circuit {gate.circuit}"
+        return Binding(gate.circuit, what, "sessions", "sessions at a time", gate.source, float(gate.most), parts, left)
+    limit = room.by[row]
+    assert limit is not None
+    name, phase = limit.circuit, row % 4
+    if phase < 3:
+        cap = one.before_margin(limit)
+        parts = _parts(one, allocation, demand, name, (phase,), 1.0, cap - limit.limit_a)
+        left = cap - sum(part.amount for part in parts)
+        return Binding(name, f"phase {PHASE[phase]} of circuit {name}", "A", limit.rule, limit.source, cap, parts, left)
+    parts = _parts(one, allocation, demand, name, (0, 1, 2), NOMINAL_V / 1000.0)
+    cap = limit.limit_kw or 0.0
+    left = cap - sum(part.amount for part in parts)
+    return Binding(name, f"the kW cap of circuit {name}", "kW", limit.rule, limit.source, cap, parts, left)
+
+
+def _unbalance(one: Situation, allocation: Allocation, demand: Demand, bound_by: str) -> Binding | None:
+    found = _UNBALANCE.search(bound_by)
+    name = next((n for n in one.given.path(demand.circuit) if bound_by.startswith(f"circuit {n} ")), None)
+    if found is None or name is None:
+        return None
+    phase, circuit = PHASE.index(found[2]), one.given.tree[name]
+    cap_a = bound_by.removeprefix(f"circuit {name} ").partition(" A")[0]
+    parts = _parts(one, allocation, demand, name, (phase,), 1.0)
+    cap, rule = float(cap_a), f"phases at most {found[1]} A apart"
+    left = cap - sum(part.amount for part in parts)
+    return Binding(name, f"phase {found[2]} of circuit {name}", "A", rule, circuit.source, cap, parts, left)
+
+
+def _parts(
+    one: Situation, allocation: Allocation, demand: Demand, name: str, phases: tuple[int, ...], scale: float, margin: float = 0.0
+) -> tuple[Part, ...]:
+    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions."""
+    parts: list[Part] = []
+    if margin > 0:
+        parts.append(Part("margin", "margin", margin, str(one.figures["margin"][1])))
+    below = {c for c in one.given.tree if name in one.given.path(c)}
+    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below}
+    parts += [Part("base", circuit, amps * scale, "its meter shows it beside the sessions") for circuit, amps in base.items() if amps > EPS]
+    unled = []
+    for key, line in one.lines.items():
+        amps = line.could_a * sum(p in one.places[key].phases for p in phases)
+        if line.state != "led" and amps > EPS and one.places[key].circuit in below:
+            unled.append(Part("reserved", key, amps * scale, STATES.get(line.state, line.state)))
+    held = sum(amps[p] for circuit, amps in one.given.reserved.items() if circuit in below for p in phases) * scale
+    other = held - sum(base.values()) * scale - sum(part.amount for part in unled)
+    parts += sorted(unled, key=lambda part: (-part.amount, part.who))
+    if abs(other) > EPS:
+        parts.append(Part("reserved", "others", other))
+
+    def share(other: Demand, amps: float) -> float:
+        return amps * scale * sum(p in other.phases for p in phases) if other.circuit in below else 0.0
+
+    return (*parts, *_users(one, allocation, demand, share))
+
+
+def _users(one: Situation, allocation: Allocation, demand: Demand, share: Callable[[Demand, float], float]) -> tuple[Part, ...]:
+    """The sessions in the order of service, by how they stand to this one."""
+    parts = []
+    for other in sorted(one.given.demands, key=lambda d: (d.rank, d.tie, d.id)):
+        amount = share(other, allocation.grants[other.id].amps)
+        if amount > 0:
+            parts.append(Part(_use(other, demand), other.id, amount, other.because or f"rank {other.rank}"))
+    return tuple(parts)
+
+
+def _use(other: Demand, demand: Demand) -> Use:
+    if other is demand:
+        return "own"
+    return "above" if other.rank < demand.rank else "below" if other.rank > demand.rank else "peer"
+
+
+# --- on the wire ------------------------------------------------------------------------------------------------
+
+
+def _wire(one: Situation, allocation: Allocation, demand: Demand, line: Line) -> str:
+    """What keeps what is in force from being what was granted; "" if nothing does."""
+    amps = allocation.grants[demand.id].amps
+    force, said = line.in_force_a, line.said_a
+    old = f"{figure(force)} A" if force is not None else "its default"
+    if line.answer == "pending" and said is not None:
+        return f"a limit of {figure(said)} A was sent and is not answered yet, {old} holds till then"
+    if line.answer == "lost" and said is not None:
+        return f"a limit of {figure(said)} A was sent and no answer came, so {figure(line.could_a)} A count as drawn"
+    if abs(amps - (force or 0.0)) <= EPS:
+        return ""
+    if force is not None and amps < force:
+        return f"{old} holds until the decrease is sent"
+    held = held_back(one, allocation, demand)
+    if held is None:
+        small = force is not None and force >= demand.least_a and amps - force < 1.0
+        return f"{old} holds, as a raise of less than 1 A is not sent" if small else f"{old} holds until the raise is sent"
+    names = [f"{key} ({figure(could)} A, granted {figure(granted)} A)" for key, could, granted in held.by[:SHOWN]]
+    more = f" and {len(held.by) - SHOWN} more" if len(held.by) > SHOWN else ""
+    by = f" while others may still draw more than they are granted: {', '.join(names)}{more}" if names else ""
+    return f"{old} holds, waiting for room on phase {held.phase} of circuit {held.circuit}{by}"
+
+
+def held_back(one: Situation, allocation: Allocation, demand: Demand) -> Held | None:
+    """Where there is no room yet for a raise; None if there is."""
+    flows, tightest = through(one), dict[str, float]()
+    for limit in one.given.limits:
+        tightest[limit.circuit] = min(limit.limit_a, tightest.get(limit.circuit, limit.limit_a))
+    line = one.lines[demand.id]
+    wanted = allocation.grants[demand.id].amps - line.could_a
+    rooms = [(tightest[c] - flows[c][p], c, p) for c in one.given.path(demand.circuit) if c in tightest for p in demand.phases]
+    room, circuit, phase = min(rooms, key=lambda row: row[0], default=(wanted, "", 0))
+    if wanted <= EPS or room >= min(1.0, wanted) - EPS:
+        return None
+    by = []
+    for key, other in one.lines.items():
+        standing = one.places[key]
+        granted = allocation.grants[key].amps if key in allocation.grants else 0.0
+        if key != demand.id and phase in standing.phases and circuit in one.given.path(standing.circuit) and other.could_a > granted + EPS:
+            by.append((key, other.could_a, granted))
+    return Held(circuit, PHASE[phase], max(0.0, room), tuple(sorted(by, key=lambda row: (row[2] - row[1], row[0]))))
+
+
+# --- overrides and what comes next ------------------------------------------------------------------------------
+
+
+def _overridden(one: Situation, demand: Demand) -> tuple[str, ...]:
+    """The overrides that set rules aside here, its own first, then of those that stand above by one."""
+    found = []
+    ranks = {d.id: d.rank for d in one.given.demands}
+    seats = sorted(one.sessions.items(), key=lambda row: (row[0] != demand.id, row[0]))
+    for key, seat in seats:
+        override = next((o for o in one.overrides if o.id == seat.override), None)
+        if override is None or key not in ranks or (key != demand.id and ranks[key] > demand.rank):
+            continue
+        found.append(
+            f"{override.id} for {key}, by {override.who} until {clock(one, override.until)}: {override.why}; without it {seat.own_because}"
+        )
+    return tuple(found)
+
+
+def _next(one: Situation, line: Line) -> tuple[tuple[float, str], ...]:
+    """When this may be another by itself, soonest first: leases and overrides that end. Any event on the site may change it sooner."""
+    found = [(o.until, f"override {o.id} ends") for o in one.overrides if o.until > one.t]
+    if line.until_s is not None and line.until_s > one.t and line.said_a is not None:
+        least = min(line.said_a, one.figure("fallback"))
+        found.append((line.until_s, f"its lease ends: {figure(least)} A, unless it is renewed before"))
+    return tuple(sorted(found))
+
+
+def clock(one: Situation, t: float) -> str:
+    """A moment of the run on the site's clock."""
+    try:
+        local = one.calendar.local(t)
+    except (OverflowError, ValueError):
+        return f"{t:g} s"
+    same = local.date() == one.calendar.local(one.t).date()
+    return f"{local:%H:%M:%S}" if same else f"{local:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,330 @@
+"""Recorded decisions put together again, and done again: the allocator's very input, and whether it gives what was recorded.
+
+What is read may have been altered by anybody, so every figure and name is checked before it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from chargekit.controller.allocator import PHASE, Allocation, Concurrent, Demand, allocate
+from chargekit.controller.decisions_log import FIXED, KEYED, WHOLE, chained, digest_of
+from chargekit.model.calendar import Calendar
+from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
+from chargekit.model.located import Source
+from chargekit.model.site import Circuit
+from chargekit.policy.overrides import Override
+
+MOST: Final = 1e9
+FAULTS: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+
+class Malformed(ValueError):
+    """A record that no operator wrote: `line` of the file, and what was expected."""
+
+    def __init__(self, line: int, message: str) -> None:
+        self.line = line
+        super().__init__(message)
+
+
+class Recorded(NamedTuple):
+    """One `decided` record as read: its line in the file, run seconds, body."""
+
+    line: int
+    t: float
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How an EVSE stood. `state`: led, idle, unconfirmed (its default), unruly, offline, unseen. `could_a`: what it could draw.
+    `in_force_a`: the newest limit it accepted. `said_a`, `answer` (accepted, pending, lost), `until_s`: the newest one sent, and its
+    lease's end."""
+
+    state: str
+    could_a: float
+    in_force_a: float | None
+    said_a: float | None
+    answer: str
+    until_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """A session. With an override in force for it: `override`, and the rank it would have without."""
+
+    token: str
+    user_class: str
+    source: str
+    started: float
+    override: str
+    own_rank: int | None
+    own_because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An EVSE's circuit, its site phases and its outlet's rating."""
+
+    circuit: str
+    phases: tuple[int, ...]
+    rating_a: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the allocator was given."""
+
+    tree: Mapping[str, Circuit]
+    limits: tuple[Limit, ...]
+    demands: tuple[Demand, ...]
+    reserved: Mapping[str, PhaseAmps]
+    concurrent: tuple[Concurrent, ...] = ()
+
+    def allocate(self) -> Allocation:
+        return allocate(self.tree, self.limits, self.demands, self.reserved, self.concurrent)
+
+    def path(self, circuit: str) -> tuple[str, ...]:
+        """The circuit and all above it."""
+        path, at = [], self.tree.get(circuit)
+        while at is not None:
+            path.append(at.name)
+            at = self.tree.get(at.parent) if at.parent is not None else None
+        return tuple(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A decision with everything it followed from. `nominal_a`: its limits before the margin. `faults`: why the records can't be
+    believed; empty if they can."""
+
+    number: int
+    t: float
+    rules: str
+    given: Shared
+    nominal_a: tuple[float, ...]
+    base: Mapping[str, PhaseAmps]
+    overrides: tuple[Override, ...]
+    sessions: Mapping[str, Seated]
+    lines: Mapping[str, Line]
+    grants: Mapping[str, tuple[float, str]]
+    places: Mapping[str, Standing]
+    figures: Mapping[str, tuple[float, Source]]
+    site: str
+    calendar: Calendar
+    out: str
+    faults: tuple[str, ...] = ()
+
+    def figure(self, name: str) -> float:
+        return self.figures[name][0]
+
+    def before_margin(self, limit: Limit) -> float:
+        """What a limit given to the allocator was before the margin was taken off, A."""
+        return self.nominal_a[self.given.limits.index(limit)] if limit in self.given.limits else limit.limit_a
+
+
+def situation_at(records: Iterable[Recorded], at: float) -> Situation | None:
+    """The last decision at or before `at`; None if there is none. Malformed for a record that can't be one."""
+    last: list[Recorded] = []
+    for one in records:
+        if one.t > at:
+            break
+        if one.body.get("full") is True:
+            last = []
+        last.append(one)
+    if not last:
+        return None
+    if last[0].body.get("full") is not True:
+        raise Malformed(last[0].line, "the first decision of a file stands in full; this one is a difference to one that is missing")
+    return _situation(last)
+
+
+def _situation(records: Sequence[Recorded]) -> Situation:
+    state: dict[str, Any] = {}
+    faults: list[str] = []
+    chain, expected = "", records[0].body.get("id")
+    for one in records:
+        body = one.body
+        if body.get("id") != expected and not faults:
+            faults.append(f"line {one.line}: decision {expected} is missing")
+        chain = chained(chain, one.t, body)
+        if body.get("sum") != chain and not faults:
+            faults.append(f"line {one.line}: decision {body.get('id')} was altered, or one before it: its digest does not fit")
+        try:
+            expected = int(body["id"]) + 1
+            _merge(state, body)
+        except FAULTS as error:
+            raise Malformed(one.line, f"a decision expected: {type(error).__name__}: {error}") from None
+    last = records[-1]
+    try:
+        return _typed(state, last, tuple(faults))
+    except FAULTS as error:
+        raise Malformed(last.line, f"a decision expected: {type(error).__name__}: {error}") from None
+
+
+def _merge(state: dict[str, Any], body: Mapping[str, Any]) -> None:
+    if body["full"]:
+        state.clear()
+        state.update({name: body[name] for name in FIXED}, **{name: dict(body[name]) for name in KEYED})
+    for name in WHOLE:
+        if name in body:
+            state[name] = body[name]
+    for name in () if body["full"] else KEYED:
+        for key, row in body.get(name, {}).items():
+            if row is None:
+                state[name].pop(key, None)
+            else:
+                state[name][key] = row
+
+
+# --- typed and checked ------------------------------------------------------------------------------------------
+
+
+def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) -> Situation:
+    about = state["about"]
+    tree = _tree(state["tree"])
+    texts = {int(number): _text(row[0]) for number, row in state["bounds"].items()}
+    given = Shared(
+        tree,
+        tuple(_limit(row, tree) for row in state["limits"]),
+        tuple(_demand(key, row, tree) for key, row in state["demands"].items()),
+        {_in(row[0], tree): _amps(row[1:]) for row in state["reserved"]},
+        tuple(Concurrent(_in(c, tree), _whole(m), _source(f, n), frozenset(map(_text, g))) for c, m, f, n, g in state["concurrent"]),
+    )  # fmt: skip
+    return Situation(
+        _whole(last.body["id"]), last.t, _text(last.body["rules"]), given, tuple(_number(row[6]) for row in state["limits"]),
+        {_in(row[0], tree): _amps(row[1:]) for row in state["base"]},
+        tuple(Override(_text(i), _text(who), _text(why), _number(at), _number(until), _text(t), _text(s), _text(c))
+              for i, who, why, at, until, t, s, c in state["overrides"]),
+        {key: _seated(row) for key, row in state["sessions"].items()},
+        {key: _line(row) for key, row in state["lines"].items()},
+        {key: (_number(row[0]), texts[_whole(row[1])]) for key, row in state["grants"].items()},
+        {key: Standing(_in(row[0], tree), _phases(row[1]), _number(row[2])) for key, row in state["places"].items()},
+        {name: (_number(about[name][0]), _source(*about[name][1:])) for name in ("margin", "fallback", "default", "lease")},
+        _text(about["site"]), calendar_of(about), _text(last.body["out"]), faults,
+    )  # fmt: skip
+
+
+def calendar_of(about: Mapping[str, Any]) -> Calendar:
+    """The clock a run was recorded by."""
+    made = Calendar(datetime.fromisoformat(_text(about["epoch"])), _text(about["zone"]))
+    made.local(0.0)
+    return made
+
+
+def _tree(rows: Sequence[Any]) -> dict[str, Circuit]:
+    tree: dict[str, Circuit] = {}
+    for name, parent, rating, kw, unbalance, file, line in rows:
+        if parent is not None and parent not in tree:
+            raise ValueError(f"circuit {name!r} stands before its parent")
+        cap, apart = (None if one is None else _number(one) for one in (kw, unbalance))
+        tree[_text(name)] = Circuit(_text(name), parent, _number(rating), limit_kw=cap, source=_source(file, line), unbalance_a=apart)
+    return tree
+
+
+def _limit(row: Sequence[Any], tree: Mapping[str, Circuit]) -> Limit:
+    circuit, amps, kw, file, line, rule, _ = row
+    return Limit(_in(circuit, tree), _number(amps), _source(file, line), None if kw is None else _number(kw), _text(rule))
+
+
+def _demand(key: str, row: Sequence[Any], tree: Mapping[str, Circuit]) -> Demand:
+    circuit, rank, tie, phases, least, most, because, weight, floor, step, group = row
+    weight_, step_ = _number(weight), _number(step)
+    if weight_ <= 0 or step_ <= 0:
+        raise ValueError(f"weight and step of {key!r} must be above 0")
+    return Demand(
+        key, _in(circuit, tree), _whole(rank), _tuples(tie), _phases(phases), _number(least), _number(most), _text(because), weight_,
+        _number(floor), step_, _text(group),
+    )  # fmt: skip
+
+
+def _line(row: Sequence[Any]) -> Line:
+    state, could, force, said, answer, until = row
+    force_a, said_a, until_s = (None if one is None else _number(one) for one in (force, said, until))
+    return Line(_text(state), _number(could), force_a, said_a, _text(answer), until_s)
+
+
+def _seated(row: Sequence[Any]) -> Seated:
+    token, user_class, source, started, override, rank, because = row
+    own = None if rank is None else _whole(rank)
+    return Seated(_text(token), _text(user_class), _text(source), _number(started), _text(override), own, _text(because))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -MOST <= value <= MOST:
+        raise ValueError(f"a number expected, found {str(value)[:40]!r}")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not -MOST <= value <= MOST:
+        raise ValueError(f"a whole number expected, found {str(value)[:40]!r}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"text expected, found {str(value)[:40]!r}")
+    return value
+
+
+def _in(name: Any, tree: Mapping[str, Circuit]) -> str:
+    if name not in tree:
+        raise ValueError(f"circuit {str(name)[:40]!r} is not known")
+    return _text(name)
+
+
+def _amps(row: Sequence[Any]) -> PhaseAmps:
+    one, two, three = row
+    return (_number(one), _number(two), _number(three))
+
+
+def _phases(row: Sequence[Any]) -> tuple[int, ...]:
+    if not row or any(phase not in range(len(PHASE)) for phase in row) or len(set(row)) < len(row):
+        raise ValueError(f"phases 0 to 2 expected, found {str(row)[:40]}")
+    return tuple(_whole(phase) for phase in row)
+
+
+def _source(file: Any, line: Any) -> Source:
+    return Source(_text(file), _whole(line))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+
+
+# --- again ------------------------------------------------------------------------------------------------------
+
+
+def replayed(one: Situation) -> tuple[Allocation | None, tuple[str, ...]]:
+    """The decision made again, and where it is not what was recorded, to the byte."""
+    try:
+        again = one.given.allocate()
+    except FAULTS as error:
+        return None, (*one.faults, f"the allocator can't be given this: {type(error).__name__}: {error}")
+    found = list(one.faults)
+    for key in sorted(one.grants.keys() | again.grants.keys()):
+        was, now = one.grants.get(key), again.grants.get(key)
+        if was is None or now is None or was != (now.amps, now.bound_by):
+            recorded = f"{was[0]:g} A, {was[1]}" if was else "nothing"
+            found.append(f"{key}: recorded {recorded}; replayed {f'{now.amps:g} A, {now.bound_by}' if now else 'nothing'}")
+    if not found and digest_of(again) != one.out:
+        found.append("what the allocator returned differs in its reasons or in what is left")
+    return again, tuple(found)
+
+
+def through(one: Situation) -> dict[str, PhaseAmps]:
+    """What could flow through every circuit: all EVSEs below it by what they could draw, and what meters show beside them."""
+    flows = dict.fromkeys(one.given.tree, NO_AMPS)
+    for key, line in one.lines.items():
+        standing = one.places[key]
+        on = tuple(line.could_a if phase in standing.phases else 0.0 for phase in range(3))
+        for name in one.given.path(standing.circuit):
+            flows[name] = add(flows[name], (on[0], on[1], on[2]))
+    for circuit, amps in one.base.items():
+        for name in one.given.path(circuit):
+            flows[name] = add(flows[name], amps)
+    return flows
