@@ -158,11 +158,22 @@ def _situation(records: Sequence[Recorded]) -> Situation:
             _merge(state, body)
         except FAULTS as error:
             raise Malformed(one.line, f"a decision expected: {type(error).__name__}: {error}") from None
-    last = records[-1]
     try:
-        return _typed(state, last, tuple(faults))
-    except FAULTS as error:
-        raise Malformed(last.line, f"a decision expected: {type(error).__name__}: {error}") from None
+        return _typed(state, records[-1], tuple(faults))
+    except FAULTS:
+        raise _first_malformed(records) from None
+
+
+def _first_malformed(records: Sequence[Recorded]) -> Malformed:
+    """Which of these the error stands in: the first that makes no situation with those before it."""
+    state: dict[str, Any] = {}
+    for one in records:
+        try:
+            _merge(state, one.body)
+            _typed(state, one, ())
+        except FAULTS as error:
+            return Malformed(one.line, f"a decision expected: {type(error).__name__}: {error}")
+    return Malformed(records[-1].line, "a decision expected")
 
 
 def _merge(state: dict[str, Any], body: Mapping[str, Any]) -> None:
