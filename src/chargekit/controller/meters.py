@@ -25,6 +25,7 @@ class CircuitMeters:
 
     def __init__(self, site: Site, peers: Mapping[str, Peer], plausible: Callable[[str, PhaseAmps, PhaseAmps, float], bool]) -> None:
         self.site, self.peers, self._plausible = site, peers, plausible
+        self.could_draw: Callable[[str, int, float], float] = lambda station, evse, now: math.inf
         self.doubted: dict[str, int] = {}
         self.points = {m.id: m for m in site.meters if m.circuit is not None}
         self.base: dict[str, PhaseAmps] = {}
@@ -67,7 +68,7 @@ class CircuitMeters:
             sample = self._maps[meter.id].decode(got, now)
         except ValueError:
             return False
-        ours = self._ours(meter.circuit)
+        ours = self._ours(meter.circuit, now)
         # A few readings in a row: what the stations tell is older than what the meter shows.
         believed = self._plausible(meter.circuit, sample.current_a, ours, self._uncounted_wh(meter.id, sample))
         if believed and self.doubted.get(meter.id, 0) >= DOUBTS:
@@ -98,13 +99,15 @@ class CircuitMeters:
         self._counted[meter] = (sample.energy_wh, sample.t, missing)
         return missing
 
-    def _ours(self, circuit: str) -> PhaseAmps:
-        """What the sessions below a circuit draw, by what their stations told last."""
+    def _ours(self, circuit: str, now: float) -> PhaseAmps:
+        """What the sessions below a circuit draw: what their stations told last, and no more than they can draw by now. One cut off
+        while it charged may have fallen to its safe value since: what it drew then would hide as much base load."""
         ours = NO_AMPS
         for station in self._below[circuit]:
             for known in self.peers[station.id].evses.values():
                 if known.sample is not None and known.session is not None:
-                    ours = add(ours, rotated(station.rotation, known.sample.current_a))
+                    most, (a, b, c) = self.could_draw(station.id, known.evse.id, now), known.sample.current_a
+                    ours = add(ours, rotated(station.rotation, (min(a, most), min(b, most), min(c, most))))
         return ours
 
     def _take(self, circuit: str, shown: PhaseAmps, ours: PhaseAmps) -> None:

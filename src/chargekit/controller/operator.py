@@ -70,6 +70,7 @@ class Operator:
             name: sum(b.pv_kwp for b in site.buildings if name in paths[b.circuit]) * 1000.0 / 3.0 / 230.0 for name in site.circuits
         }
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
+        self.meters.could_draw = lambda station, evse, now: self.places[station, evse].outgoing.could_draw(now)
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
@@ -303,8 +304,7 @@ class Operator:
 
     def could_flow(self) -> dict[str, PhaseAmps]:
         """What could flow through every circuit: all reserves below it, and what its meter shows beside them."""
-        base = self.meters.base
-        return {name: add(held, base.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
+        return {name: add(held, self.meters.base.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
 
     def _allocate(self, now: float) -> Allocation:
         """Share out what there is; what was shared before, as long as nothing it follows from changed."""
