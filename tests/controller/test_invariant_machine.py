@@ -260,6 +260,7 @@ def test_the_invariant_holds_whatever_happens():
 def test_a_controller_that_frees_amps_too_early_is_found():
     """The same machine must be able to fail: an operator that forgets what cut-off stations may draw."""
     import pytest
+
     from chargekit.controller.operator import Operator
     from chargekit.model.points import Defect
 

@@ -6,8 +6,9 @@ import sys
 import time
 from collections import defaultdict
 
-from chargekit.controller.defects import IgnoresCap
 from tests.deep.chaos import SITES, Chaos
+
+from chargekit.controller.defects import IgnoresCap
 
 DAYS = ("weekday", "everyone-at-once", "cold-morning")
 
@@ -65,7 +66,9 @@ def report(runs, sites, done, took_s):
         over = [s for s in found if s[1]]
         for what, which in (("A·s", 0), ("s", 1)):
             some = [s[which] for s in over] or [0.0]
-            print(f"  after {len(found)} steps of the building, {len(over)} over: {what} median {statistics.median(some):.0f}, worst {max(some):.0f}")
+            print(
+                f"  after {len(found)} steps of the building, {len(over)} over: {what} median {statistics.median(some):.0f}, worst {max(some):.0f}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """A few thousand station-minutes of what `python -m tests.deep` runs for a million."""
 
 import pytest
-
-from chargekit.controller.defects import IgnoresCap
 from tests.deep.chaos import Chaos
 from tests.deep.optimum import alone_kwh, curve
+
+from chargekit.controller.defects import IgnoresCap
 
 
 def test_no_breaker_opens_and_energy_flows_whatever_fails():

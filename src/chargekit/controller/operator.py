@@ -71,6 +71,7 @@ class Operator:
         }
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
         self.meters.could_draw = lambda station, evse, now: self.places[station, evse].outgoing.could_draw(now)
+        self.meters.told_every_s = sample_s + every_s
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
@@ -81,7 +82,7 @@ class Operator:
         self.poll_at = 0.0
         self.decide_at = 1.0
         self.returned, self.hold_until = False, 0.0
-        """After a restart: nothing is taken for granted, and nothing decided before then unless a circuit is over its rating."""
+        # After a restart nothing is decided before then, unless a circuit is over its rating.
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
         self.infeasible = Infeasible()
         self._ranks: dict[str, tuple[int, str]] = {}
@@ -181,7 +182,7 @@ class Operator:
             lead = outgoing.leading
             bound = f"{lead.amps:g} A" if lead else "none"
             self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out)
-        learned = self._learn(place, known.sample, now)
+        learned = place.sees(known.sample) | self._learn(place, known.sample, now)
         if learned or was != outgoing.unruly:
             self._changed[place.key] = place
         if outgoing.unruly and not was:
@@ -251,7 +252,6 @@ class Operator:
         if self.meters.take(words, now):
             self.look(now, out)
         if self.meters.over(words.peer):
-            # No waiting for the stations after a restart, nor for the next regular decision.
             self.hold_until = min(self.hold_until, now)
             self._soon(now)
 
