@@ -80,6 +80,10 @@ class Outgoing:
         lead = default if self.leading is None else 0.0
         return min(self.rating_a, max(live, lead))
 
+    def told_least(self, now: float) -> float:
+        """The least it may have been told: what explains no more than that is no proof that it draws more."""
+        return math.inf if self.unruly or not self.claims else min(claim.most_a(now) for claim in self.claims)
+
     def steady_until(self, now: float) -> float:
         """When `could_draw` will be another by itself."""
         return min((c.until + REACTION_S for c in self.claims if now < c.until + REACTION_S), default=math.inf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 
+from chargekit.controller.dispatch import Outgoing
 from chargekit.controller.peer import Peer
 from chargekit.model.limit import NO_AMPS, PhaseAmps, add
 from chargekit.model.metering import MeterSample
@@ -25,7 +26,7 @@ class CircuitMeters:
 
     def __init__(self, site: Site, peers: Mapping[str, Peer], plausible: Callable[[str, PhaseAmps, PhaseAmps, float], bool]) -> None:
         self.site, self.peers, self._plausible = site, peers, plausible
-        self.could_draw: Callable[[str, int, float], float] = lambda station, evse, now: math.inf
+        self.outgoing: Callable[[str, int], Outgoing] = lambda station, evse: Outgoing(math.inf)
         self.told_every_s = 0.0
         """How long a station's reading may be old, s."""
         self.doubted: dict[str, int] = {}
@@ -103,19 +104,21 @@ class CircuitMeters:
 
     def _ours(self, circuit: str, now: float) -> tuple[PhaseAmps, PhaseAmps]:
         """What the sessions below a circuit draw, and the most they may. What they draw is what their stations told last, and no more
-        than they can draw by now: one cut off while it charged may have fallen to its safe value since, and what it drew then would
-        hide as much base load."""
+        than they were told at the least: one that was lowered, or fell to its safe value, may have obeyed since, and what it drew then
+        would hide as much base load."""
         ours, highest = NO_AMPS, NO_AMPS
         for station in self._below[circuit]:
             for known in self.peers[station.id].evses.values():
                 if known.session is None:
                     continue
-                most = self.could_draw(station.id, known.evse.id, now)
+                outgoing = self.outgoing(station.id, known.evse.id)
+                most = outgoing.could_draw(now)
                 three = [most if n < known.evse.phases else 0.0 for n in range(3)]
                 highest = add(highest, rotated(station.rotation, (three[0], three[1], three[2])))
                 if known.sample is not None:
                     a, b, c = known.sample.current_a
-                    ours = add(ours, rotated(station.rotation, (min(a, most), min(b, most), min(c, most))))
+                    told = min(most, outgoing.told_least(now))
+                    ours = add(ours, rotated(station.rotation, (min(a, told), min(b, told), min(c, told))))
         return ours, highest
 
     def _take(self, circuit: str, shown: PhaseAmps, ours: PhaseAmps, most: PhaseAmps, now: float) -> None:
@@ -128,7 +131,11 @@ class CircuitMeters:
         over = max(shown) > self.site.circuits[circuit].rating_a
         old = sum(1 for at, _ in last if at < now - self.told_every_s)
         del last[: -1 if over else max(0, min(old, len(last) - BASE_READINGS))]
-        least = [max(min(r[i] for _, r in last), shown[i] - most[i]) for i in range(3)]
+        held, least = self.base.get(circuit, NO_AMPS), []
+        for i in range(3):
+            floor, short = max(0.0, shown[i] - most[i]), min(r[i] for _, r in last[-BASE_READINGS:])
+            # Down with the last few readings; up when it has lasted for as long as stations' readings may be old.
+            least.append(max(floor, short if short <= held[i] else max(held[i], min(r[i] for _, r in last))))
         self._hold(circuit, least)
 
     def _hold(self, circuit: str, least: list[float]) -> None:

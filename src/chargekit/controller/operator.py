@@ -70,7 +70,7 @@ class Operator:
             name: sum(b.pv_kwp for b in site.buildings if name in paths[b.circuit]) * 1000.0 / 3.0 / 230.0 for name in site.circuits
         }
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
-        self.meters.could_draw = lambda station, evse, now: self.places[station, evse].outgoing.could_draw(now)
+        self.meters.outgoing = lambda station, evse: self.places[station, evse].outgoing
         self.meters.told_every_s = sample_s + every_s
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
