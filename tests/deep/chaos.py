@@ -10,10 +10,22 @@ import random
 import time
 from dataclasses import dataclass, field
 
+from chargekit.controller.allocator import Allocation, Grant
+from chargekit.controller.defects import IgnoresCap
 from chargekit.emulator.visits import played
 from chargekit.emulator.visits_days import DAYS
 from chargekit.lab.assemble import CSMS, PLANT, PRESENTS_S, Plan, build
 from chargekit.lab.sitefile import load_site
+
+
+class NoTree(IgnoresCap):
+    """Gives everybody all they can take: neither caps nor ratings are looked at."""
+
+    name = "gives-everybody-all"
+
+    def _allocate(self, now):
+        return Allocation({d.id: Grant(d.id, d.most_a, "demand", "all get all") for d in self._demanded(now)}, {})
+
 
 SITES = ("depot", "workplace", "destination", "multifamily", "campus")
 DAY_S = 86_400.0

@@ -4,6 +4,7 @@ For each visit at most what its battery, its curve and its outlet allow within i
 the rating less the building load. Nobody waits, nothing is kept in reserve, everything is known beforehand: a bound, not a plan.
 """
 
+import itertools
 import math
 
 import highspy
@@ -13,7 +14,7 @@ NOMINAL_V = 230.0
 
 
 def curve(points, x):
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if x <= x1:
             return y0 + (y1 - y0) * max(0.0, x - x0) / (x1 - x0)
     return points[-1][1]
