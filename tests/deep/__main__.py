@@ -47,19 +47,23 @@ def share(runs):
 
 def report(runs, sites, done, took_s):
     print(f"{done:,.0f} station-minutes in {took_s:,.0f} s: {done / took_s:,.0f} a second")
+
+    def worst(runs):
+        return min((share([one]) for one in runs), default=0.0)
+
     for site in sites:
         calm, steps, chaos, bad = (runs[site, kind] for kind in ("calm", "steps", "chaos", "bad"))
         print(f"{site}: {sum(r.sessions for r in chaos)} sessions under chaos, {sum(r.restarts for r in chaos)} controller deaths")
         print(f"  energy: {share(calm):.1f} % of the optimum fault-free, {share(chaos):.1f} % under chaos "
-              f"(worst day {min((share([r]) for r in calm), default=0.0):.1f} and {min((share([r]) for r in chaos), default=0.0):.1f} %)")  # fmt: skip
+              f"(worst day {worst(calm):.1f} and {worst(chaos):.1f} %)")  # fmt: skip
         trips = [sum(len(r.trips) for r in some) for some in (calm, steps, chaos)]
         print(f"  breakers opened: {trips[0]} fault-free, {trips[1]} with steps, {trips[2]} under chaos; "
               f"with a controller that ignores limits on {sum(bool(r.trips) for r in bad)} of {len(bad)} days")  # fmt: skip
-        worst = defaultdict(float)
+        highest = defaultdict(float)
         for r in calm + steps + chaos:
             for name, a in r.worst_as.items():
-                worst[name] = max(worst[name], a)
-        print("  worst A·s over a rating: " + (", ".join(f"{n} {a:.0f}" for n, a in sorted(worst.items())) or "none"))
+                highest[name] = max(highest[name], a)
+        print("  worst A·s over a rating: " + (", ".join(f"{n} {a:.0f}" for n, a in sorted(highest.items())) or "none"))
         print(f"  infeasible on record: {sum(r.infeasible for r in calm)} fault-free, {sum(r.infeasible for r in chaos)} under chaos")
         found = [s for r in steps for s in r.steps]
         over = [s for s in found if s[1]]
