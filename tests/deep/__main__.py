@@ -32,7 +32,8 @@ def main():
                 done += one.ran.station_minutes
             rate = done / (time.time() - began)
             line = f"{done:,.0f} of {asked.minutes:,.0f} station-minutes, {rate:,.0f} a second, {site} seed {seed} {kind}, {day}"
-            print(f"{line}: {len(one.ran.trips)} trips", file=sys.stderr, flush=True)
+            figures = f"{share([one.ran]):.1f} % of the optimum, at worst {max(one.ran.worst_as.values(), default=0.0):.0f} A·s over"
+            print(f"{line}: {len(one.ran.trips)} trips, {figures}", file=sys.stderr, flush=True)
             if kind in ("calm", "steps", "chaos") and one.ran.trips:
                 print(f"TRIP {site} seed {seed} {kind} {day}: {one.ran.trips}", flush=True)
         number += 1
