@@ -84,7 +84,8 @@ class CircuitMeters:
             self._seen_at[meter.id] = now
             way = -1.0 if sample.power_w < 0.0 else 1.0
             one, two, three = (way * s - o for s, o in zip(sample.current_a, ours, strict=True))
-            self.shown[meter.circuit] = sample.power_w, (one, two, three)
+            if all(map(math.isfinite, (sample.power_w, one, two, three))):
+                self.shown[meter.circuit] = sample.power_w, (one, two, three)
         self.flows[meter.circuit] = sample.current_a
         self._take(meter.circuit, sample.current_a, ours, most, now)
         return True
