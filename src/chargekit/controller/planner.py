@@ -91,7 +91,7 @@ class Planner:
     def __init__(self, tree: Mapping[str, Circuit], *, time_s: float = 10.0, separation: float = SEPARATION) -> None:
         self.tree, self.time_s, self.separation = tree, time_s, separation
         self.solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-        # All figures are kWh within a slot: scaling them anew only costs pivots. No number of threads: HiGHS keeps one pool for the process.
+        # All figures are kWh within a slot: scaling them anew only costs pivots. No number of threads: HiGHS has one pool for all.
         options: dict[str, Any] = {"simplex_scale_strategy": 0, "output_flag": False, "parallel": "off", "solver": "simplex"}
         for name, value in options.items():
             self.solver.setOptionValue(name, value)
