@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from chargekit.judge.kpi_facts import Facts, Port, Spans, Visit
 from chargekit.model.calendar import Calendar
@@ -374,14 +376,18 @@ def _faults(facts: Facts) -> Iterator[Figure]:
 def windows(calendar: Calendar, begin: float, end: float, from_s: float, to_s: float) -> Spans:
     """The off-peak spans of the site's wall clock between two moments; `to_s` before `from_s` is on the next morning."""
     spans: Spans = []
-    t = begin - DAY_S
-    while t < end + DAY_S:
-        local = calendar.local(t)
-        midnight = t - (local.hour * 3600 + local.minute * 60 + local.second)
-        low, high = midnight + from_s, midnight + (to_s if to_s > from_s else to_s + DAY_S)
+    zone = ZoneInfo(calendar.zone)
+    day, last = calendar.local(begin).date() - timedelta(days=1), calendar.local(end).date()
+
+    def at(seconds: float) -> float:
+        """A wall-clock moment of this day, whatever the clock did in between."""
+        return calendar.now_of((datetime.combine(day, time()) + timedelta(seconds=seconds)).replace(tzinfo=zone))
+
+    while day <= last:
+        low, high = at(from_s), at(to_s if to_s > from_s else to_s + DAY_S)
         if high > begin and low < end:
             spans.append((max(low, begin), min(high, end)))
-        t = midnight + 1.5 * DAY_S
+        day += timedelta(days=1)
     return union(spans)
 
 
