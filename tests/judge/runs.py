@@ -54,7 +54,14 @@ class Run:
         self, t: float, station: str, token: str, user_class: str, *, kwh: float | None = None, stated: float | None = None,
         joined: float | None = None,
     ) -> int:  # fmt: skip
-        said = {"evse": 1, "token": token, "class": user_class, "requested_kwh": kwh, "stated": stated, "joined": t if joined is None else joined}
+        said = {
+            "evse": 1,
+            "token": token,
+            "class": user_class,
+            "requested_kwh": kwh,
+            "stated": stated,
+            "joined": t if joined is None else joined,
+        }
         self.add(t, "rig", station, "arrival", said)
         return self.add(t, "rig", "plant", "plug", {"station": station, "evse": 1, "vehicle": "van", "soc_percent": 20})
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.judge.runs import EPOCH, Run, head
 
 from chargekit.judge.kpi import figures, jain, percentile, windows
 from chargekit.judge.kpi_facts import NoHead, head_from
 from chargekit.model.calendar import Calendar
 from chargekit.wire import VERSIONS
-from tests.judge.runs import EPOCH, Run, head
 
 both = pytest.mark.parametrize("version", VERSIONS)
 
