@@ -276,6 +276,39 @@ def test_without_hands_visits_are_those_of_transactions(version: str) -> None:
     assert [(v.user_class, v.began, v.left, v.kwh) for v in visits] == [("employee", 100, 1110, 3), ("resident", 5000, 6010, 3)]
 
 
+@both
+def test_a_station_that_was_cut_off_tells_its_transaction_later(version: str) -> None:
+    run = Run(1, version)
+    run.plug(0, "a", "EMP-1", "employee", kwh=5, stated=3600)
+    run.unplug(3600, "a")
+    # Told at 9000, when the link is there again, with the times at which it happened.
+    run.start(100, "a", "EMP-1")
+    run.stop(3500, "a", 5000)
+    run.records = [r._replace(t=9000.0) if r.witness == "wire" and r.kind != "opened" else r for r in run.records]
+    facts = run.end(10_000).facts()
+    assert [(v.began, v.left, v.kwh) for v in facts.visits] == [(0, 3600, 5)]
+    got = run.figures()
+    assert (got["session_success"].numerator, got["session_success"].denominator) == (1, 1)
+    assert got["missed_departures[all]"].numerator == 0
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{}, {"connectorId": "x"}, {"connectorId": 1, "idTag": 5, "meterStart": -1e308, "timestamp": "yesterday"},
+     {"connectorId": 99, "idTag": "A", "meterStart": 0, "timestamp": "2026-03-02T00:00:00Z"}],
+)  # fmt: skip
+@pytest.mark.parametrize("action", ["StartTransaction", "StopTransaction", "MeterValues", "StatusNotification", "Authorize", "Nonsense"])
+def test_a_stations_nonsense_changes_nothing(action: str, payload: dict[str, Any]) -> None:
+    run = Run(1)
+    run.stay(0, "a", "EMP-1", "employee", 3600, 8000, kwh=10)
+    before = run.figures()
+    run.asks(3000, "a", action, payload, {})
+    run.add(3000, "wire", "a", "garbled", {"dir": "up", "text": "[["})
+    run.add(3000, "meter", "gm", "sample", {"energy_wh": None})
+    after = run.figures()
+    assert {k: v.value for k, v in after.items()} == {k: v.value for k, v in before.items()}
+
+
 @pytest.mark.parametrize(
     ("values", "share", "expected"),
     [([], 0.5, None), ([7], 0.9, 7), ([1, 2, 3, 4], 0.5, 2), (list(range(1, 11)), 0.9, 9), (list(range(1, 12)), 0.9, 10)],

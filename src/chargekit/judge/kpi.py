@@ -36,6 +36,8 @@ DAY_S: Final = 86_400.0
 PEAK_S: Final = 900.0
 SLACK_KWH: Final = 0.1
 SLACK_SHARE: Final = 0.02
+FLOWED_WH: Final = 50.0
+"""So much on a register is a charge, even if no state told of it."""
 EARLY_S: Final = 300.0
 """Who leaves so much before the stated time can't be late."""
 
@@ -116,7 +118,11 @@ def overlap(spans: Spans, others: Spans) -> float:
 def first_flow(facts: Facts, visit: Visit) -> float | None:
     """When a visit's port first charged: at least the minimum current flowed."""
     spans = facts.ports[visit.port].spans(CHARGING, visit.began, visit.left if visit.left is not None else facts.end)
-    return spans[0][0] if spans else None
+    if spans:
+        return spans[0][0]
+    # A station that was cut off tells its registers later, and no states.
+    risen = (t0 for tx in visit.txs for (t0, a), (_, b) in pairwise(tx.curve) if b - a >= FLOWED_WH)
+    return next(risen, None)
 
 
 def target_kwh(facts: Facts, visit: Visit) -> float | None:

@@ -225,7 +225,10 @@ class Facts:
                 self._rig(record)
             case "meter":
                 if record.kind == "sample" and record.subject in self.head.grid_meters:
-                    self.grid.append((record.t, float(record.body["energy_wh"])))
+                    wh = record.body["energy_wh"]
+                    # A meter that shows no figure is recorded as null.
+                    if wh is not None:
+                        self.grid.append((record.t, float(wh)))
             case "controller":
                 if record.kind == "override":
                     self._override(record)
@@ -280,6 +283,10 @@ class Facts:
         seen = self.ports.get(port)
         return seen.visits[-1] if seen is not None and seen.visits and seen.visits[-1].left is None else None
 
+    def _there(self, port: Port, t: float) -> Visit | None:
+        """Who was there at a moment: what a station tells late may be of a vehicle that has gone."""
+        return next((v for v in reversed(self.ports[port].visits) if v.began <= t and (v.left is None or t <= v.left)), None)
+
     # --- the controller -----------------------------------------------------------------------------------------
 
     def _override(self, record: Record) -> None:
@@ -312,7 +319,7 @@ class Facts:
                 self._answered(record, self._asked.pop((name, ident)), reader.read_answer(action, payload, self.head.calendar))
             elif form == "req" and action == "ChangeAvailability" and way == "down":
                 self._ordered(name, payload)
-        except Unreadable:
+        except (Unreadable, ValueError, OverflowError):
             # A station's nonsense is the cases' business; no figure is made of it.
             return
 
@@ -375,10 +382,10 @@ class Facts:
         self._asked[name, ident] = tx
         if fact.tx is not None:
             self._by_tx[name, fact.tx] = tx
-        visit = self._here(port)
-        if visit is not None and visit.seq in self._inferred(visit):
+        visit = self._there(port, t)
+        if visit is not None and visit.left is None and visit.seq in self._inferred(visit):
             # Nobody's hands are recorded here: the vehicle before has gone.
-            visit.left, visit.left_seq, visit = t, record.seq, None
+            visit.left, visit.left_seq, visit = max(t, visit.began), record.seq, None
         if visit is None:
             visit = Visit(port, t, t, record.seq, fact.token, self.head.class_of(fact.token), presented=t)
             self.ports[port].visits.append(visit)
