@@ -82,7 +82,7 @@ def main() -> int:
             both = [figures_of(pair, FOLDER / name / f"{one}.yaml", days, asked.seed, stations) for one in ("mistake", "template")][::-1]
         except BadInput as why:
             # It never runs: the rules are refused, which is better than a figure that suffers.
-            rows.append((name, pair.mistake, "", "", f"refused: {why}".replace(f"{ROOT}/", "")))
+            rows.append((name, pair.mistake, "", "runs", f"refused: {why}"))
             print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
             load_site(pair.site, stations, FOLDER / name / "template.yaml")
             continue

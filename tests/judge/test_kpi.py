@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from tests.judge.runs import EPOCH, Run, head
 
-from chargekit.judge.kpi import figures, jain, percentile, windows
+from chargekit.judge.kpi import figures
 from chargekit.judge.kpi_facts import NoHead, head_from
+from chargekit.judge.kpi_spans import jain, percentile, windows
 from chargekit.model.calendar import Calendar
 from chargekit.wire import VERSIONS
 

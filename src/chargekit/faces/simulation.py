@@ -18,7 +18,7 @@ from chargekit.faces.figures import Mark, Series, chart
 from chargekit.faces.kpi import RUN_FILE, amount
 from chargekit.faces.plain import markup
 from chargekit.faces.report import STYLE
-from chargekit.judge.kpi import Figure, by_key, figures
+from chargekit.judge.kpi import Figure, by_key, figures, peak_limit_kw, quarter_hours
 from chargekit.judge.kpi_facts import Facts, head_from
 from chargekit.lab.life import BIN_S, Life, live
 from chargekit.lab.sitefile import load_site
@@ -54,7 +54,7 @@ def simulate(site: str, days: int, seed: int, day: str | None, stations: int | N
             life = live(bundle, days, seed, kind, lambda share: bar.update(task, completed=share), record=kept, hear=facts)
     summary = summed(life, seed, facts.figures())
     (folder / "simulation.json").write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
-    (folder / "report.html").write_text(page(life, summary), encoding="utf-8")
+    (folder / "report.html").write_text(page(life, summary, facts.quarters()), encoding="utf-8")
     if not quiet:
         show(Console(highlight=False, soft_wrap=True), life, summary, folder)
     return folder
@@ -74,6 +74,14 @@ class Folded:
 
     def figures(self) -> tuple[Figure, ...]:
         return figures(self.facts) if self.facts is not None else ()
+
+    def quarters(self) -> list[Series]:
+        """The 15-minute means that peak-demand events are counted in, and the threshold; nothing without a grid meter."""
+        means = quarter_hours(self.facts) if self.facts is not None else []
+        if self.facts is None or not means:
+            return []
+        limit = peak_limit_kw(self.facts)
+        return [Series("15-minute mean", means, step=True), Series("threshold", [(0.0, limit), (means[-1][0], limit)], cap=True)]
 
 
 class _Lines:
@@ -155,8 +163,8 @@ def when(t: float, life: Life) -> str:
     return f"day {day + 1} {rest // 3600:02}:{rest % 3600 // 60:02}"
 
 
-def page(life: Life, summary: Mapping[str, Any]) -> str:
-    """The report, self-contained."""
+def page(life: Life, summary: Mapping[str, Any], quarters: Sequence[Series] = ()) -> str:
+    """The report, self-contained. `quarters`: the means of the grid meter, from the records."""
     site, bins = markup(life.site), life.bins
     hours = [(b.t, b) for b in bins]
     cap_kw = life.cap_a * 3 * NOMINAL_V / 1000.0
@@ -187,7 +195,8 @@ def page(life: Life, summary: Mapping[str, Any]) -> str:
             "A simulation, not a verdict: plots by the plant's own figures, what visitors got from the records.</p>",
             f"<p>{markup(site_line(life, summary), 600)}</p>", _classes(summary),
             _figure("Site power against its cap", "kW", power, marks), _figure("Highest phase current at the grid", "A", amps, marks),
-            _figure("Bays", "vehicles", bays, ()), _served(summary), _circuits(life), _trips(summary, life),
+            _figure("Peak demand at the grid meter", "kW", quarters, ()), _figure("Bays", "vehicles", bays, ()),
+            _served(summary), _circuits(life), _trips(summary, life),
             _shared(summary["figures"]), "</body></html>",
         ]
     )  # fmt: skip

@@ -7,15 +7,13 @@ value: that is not zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
-from chargekit.judge.kpi_facts import Facts, Port, Spans, Visit
-from chargekit.model.calendar import Calendar
+from chargekit.judge.kpi_facts import Facts, Port, Visit
+from chargekit.judge.kpi_spans import Spans, jain, overlap, percentile, seconds, union, windows
 from chargekit.wire.messages import Status
 
 CHARGEX: Final = "ChargeX, doi 10.2172/2377347 and 10.2172/2513383"
@@ -32,7 +30,6 @@ VALID_STOPS: Final = frozenset(
 )  # fmt: skip
 CHARGING: Final = frozenset({Status.CHARGING})
 HELD: Final = frozenset({Status.SUSPENDED_EVSE})
-DAY_S: Final = 86_400.0
 PEAK_S: Final = 900.0
 SLACK_KWH: Final = 0.1
 SLACK_SHARE: Final = 0.02
@@ -92,27 +89,6 @@ def _share(
 ) -> Figure:  # fmt: skip
     value = 100.0 * part / whole if whole > 0 else None
     return Figure(name, "%", value, definition, source, of, float(part), float(whole), better, tuple(records))
-
-
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """The nearest rank: the smallest value that at least this share of all do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)] if ordered else None
-
-
-def jain(shares: Sequence[float]) -> float | None:
-    """Jain's index, (sum x)^2 / (n sum x^2): 1 when all get the same, 1/n when one gets all."""
-    squares = sum(x * x for x in shares)
-    return sum(shares) ** 2 / (len(shares) * squares) if squares > 0 else None
-
-
-def _seconds(spans: Spans) -> float:
-    return sum(high - low for low, high in spans)
-
-
-def overlap(spans: Spans, others: Spans) -> float:
-    """How long two sets of spans hold at once, s."""
-    return sum(max(0.0, min(b, d) - max(a, c)) for a, b in spans for c, d in others)
 
 
 def first_flow(facts: Facts, visit: Visit) -> float | None:
@@ -242,8 +218,13 @@ def quarter_hours(facts: Facts) -> list[tuple[float, float]]:
     return found
 
 
+def peak_limit_kw(facts: Facts) -> float:
+    """Over this a 15-minute mean is a peak-demand event."""
+    return facts.head.review.peak_above * facts.head.rating_kw
+
+
 def _peaks(facts: Facts) -> Iterator[Figure]:
-    limit = facts.head.review.peak_above * facts.head.rating_kw
+    limit = peak_limit_kw(facts)
     means = quarter_hours(facts)
     events, over = 0, False
     for _, kw in means:
@@ -310,17 +291,6 @@ def _offline(facts: Facts, name: str) -> Spans:
     return [*spans, (since, facts.end)] if since is not None else spans
 
 
-def union(spans: Iterable[tuple[float, float]]) -> Spans:
-    """The same times, none twice."""
-    merged: Spans = []
-    for low, high in sorted(s for s in spans if s[1] > s[0]):
-        if merged and low <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-        else:
-            merged.append((low, high))
-    return merged
-
-
 def outages(facts: Facts, port: Port) -> tuple[Spans, Spans]:
     """When a port was down, and what of it is excluded: Unavailable after ChangeAvailability, which is scheduled maintenance."""
     seen = facts.ports[port]
@@ -340,7 +310,7 @@ def _availability(facts: Facts) -> Iterator[Figure]:
     for port in facts.ports:
         down, excluded = outages(facts, port)
         if facts.end > 0:
-            ups.append((facts.end - (_seconds(down) - overlap(down, excluded))) / facts.end)
+            ups.append((facts.end - (seconds(down) - overlap(down, excluded))) / facts.end)
     hours = facts.end / 3600.0
     yield Figure("availability", "%", 100.0 * sum(ups) / len(ups) if ups else None, said, CFR, "mean", sum(ups) * hours, len(ups) * hours)
     yield Figure("availability", "%", 100.0 * min(ups) if ups else None, said, CFR, "lowest port", min(ups, default=0.0) * hours, hours)
@@ -377,24 +347,6 @@ def _faults(facts: Facts) -> Iterator[Figure]:
 
 
 # --- cost, departures, residents --------------------------------------------------------------------------------
-
-
-def windows(calendar: Calendar, begin: float, end: float, from_s: float, to_s: float) -> Spans:
-    """The off-peak spans of the site's wall clock between two moments; `to_s` before `from_s` is on the next morning."""
-    spans: Spans = []
-    zone = ZoneInfo(calendar.zone)
-    day, last = calendar.local(begin).date() - timedelta(days=1), calendar.local(end).date()
-
-    def at(seconds: float) -> float:
-        """A wall-clock moment of this day, whatever the clock did in between."""
-        return calendar.now_of((datetime.combine(day, time()) + timedelta(seconds=seconds)).replace(tzinfo=zone))
-
-    while day <= last:
-        low, high = at(from_s), at(to_s if to_s > from_s else to_s + DAY_S)
-        if high > begin and low < end:
-            spans.append((max(low, begin), min(high, end)))
-        day += timedelta(days=1)
-    return union(spans)
 
 
 def off_peak_spans(facts: Facts) -> Spans:
@@ -476,7 +428,7 @@ def _occupancy(facts: Facts) -> Iterator[Figure]:
     for port, seen in facts.ports.items():
         stays = union((v.began, v.left if v.left is not None else facts.end) for v in seen.visits)
         occupied[port] = stays
-        idle += _seconds(stays) - overlap(stays, seen.spans(CHARGING, 0.0, facts.end))
+        idle += seconds(stays) - overlap(stays, seen.spans(CHARGING, 0.0, facts.end))
     hours, count = facts.end / 3600.0, len(facts.ports)
     said = "time occupied without charging ÷ open hours of all ports"
     yield _share("idle_occupancy", idle / 3600.0, hours * count, said, ATLAS, better="less")

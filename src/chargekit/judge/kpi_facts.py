@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from chargekit.judge.kpi_spans import Spans
 from chargekit.model.calendar import Calendar
 from chargekit.policy.review import Review, review_of
 from chargekit.wire import VERSIONS, Unreadable, codec
@@ -31,7 +32,6 @@ from chargekit.wire.messages import (
 from chargekit.world.history import Record
 
 Port = tuple[str, int]
-Spans = list[tuple[float, float]]
 FLOWS_W: Final = 0.9 * 6.0 * 230.0
 """A port that shows so much charges: six amperes on one phase, less a tenth for the meter and the grid's voltage."""
 LATE_S: Final = 60.0
