@@ -40,6 +40,10 @@ def test_the_bundled_portfolio_names_every_trigger() -> None:
     assert found == Review(sources=found.sources)
 
 
+def test_a_time_of_day_needs_no_quotes(tmp_path: Path) -> None:
+    assert review(tmp_path, TEXT.replace('"23:30"', "23:30")) == review(tmp_path, TEXT)
+
+
 def test_a_head_carries_it_unchanged(tmp_path: Path) -> None:
     found = review(tmp_path, TEXT)
     assert review_of(found.plain()) == found
@@ -53,7 +57,8 @@ def test_a_head_carries_it_unchanged(tmp_path: Path) -> None:
         ("days: 4", "days: 0", "portfolio.yaml:4: 1 to 366 days expected, found 0"),
         ("days: 4", "days: soon", "portfolio.yaml:4: a whole number expected"),
         ("30 min", "30 A", "portfolio.yaml:4: a figure in s or ms or min or h or d expected, found '30 A'"),
-        ('"23:30"', "23:30", "portfolio.yaml:5: a time of day expected, found '1410' (in quotes"),
+        ('"23:30"', "half past", "portfolio.yaml:5: a time of day expected, found 'half past' (for example"),
+        ('"23:30"', "1441", "portfolio.yaml:5: a time of day expected"),
         ('"23:30"', '"24:30"', "portfolio.yaml:5: a time of day expected"),
         ("class: tenant", "class: king", "portfolio.yaml:6: user class 'king' is defined nowhere"),
         ("energy: 6 kWh", "energy: -1 kWh", "portfolio.yaml:6: -1 kWh is out of range"),

@@ -42,11 +42,11 @@ def _plain(text: str) -> str:
 
 
 class Recorder:
-    """Appends a History to a file, or what `keeps` says of it. Each record is handed to the system at once; a file named `.gz` is
+    """Appends a History to a file, or `only` some of it. Each record is handed to the system at once; a file named `.gz` is
     compressed, a few hundred records at a time."""
 
-    def __init__(self, path: Path, history: History, keeps: Callable[[Record], bool] = lambda record: True) -> None:
-        self._keeps = keeps
+    def __init__(self, path: Path, history: History, only: Callable[[Record], bool] = lambda record: True) -> None:
+        self._only = only
         self._packer = zlib.compressobj(1, wbits=31) if path.suffix == ".gz" else None
         self._packed = 0
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ class Recorder:
         self._stop = history.subscribe(self._write)
 
     def _write(self, record: Record) -> None:
-        if self._keeps(record):
+        if self._only(record):
             self._put(line_of(record))
 
     def _put(self, line: bytes) -> None:

@@ -123,9 +123,12 @@ def _days(node: Located) -> int:
 
 
 def _clock(node: Located) -> float:
+    if isinstance(node.value, int) and not isinstance(node.value, bool) and 0 <= node.value <= 1440:
+        # YAML reads 22:00 without quotes as a number to the base of sixty.
+        return node.value * 60.0
     found = _CLOCK.match(str(node.value))
     if found is None or (found[1] == "24" and found[2] != "00"):
-        raise BadInput(node.source, f"a time of day expected, found {str(node.value)[:40]!r}", 'in quotes, for example "22:00"')
+        raise BadInput(node.source, f"a time of day expected, found {str(node.value)[:40]!r}", 'for example "22:00"')
     return int(found[1]) * 3600.0 + int(found[2]) * 60.0
 
 
