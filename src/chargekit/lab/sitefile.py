@@ -35,6 +35,7 @@ from chargekit.model.site import (
 )  # fmt: skip
 from chargekit.model.vehicle import Points, Vehicle
 from chargekit.model.vehicle_file import parse_vehicle
+from chargekit.policy.layers import Layers
 from chargekit.policy.rulebook import Rulebook, rulebook
 from chargekit.wire.registers import MAPS
 
@@ -88,14 +89,23 @@ def _find(name: str) -> Path:
 
 
 def _rules(site: Site, path: Path, node: Located) -> Rulebook:
+    return rulebook(*_trees(path, node), site)
+
+
+def layers_of(name: str) -> Layers:
+    """The three layers of a site's policy, by the argument it is loaded by."""
+    path = _find(name)
+    return Layers(*_trees(path, load(path)))
+
+
+def _trees(path: Path, node: Located) -> tuple[Located, Located, Located | None]:
     """The three layers: the folder's own files where they stand, the bundled ones otherwise."""
-    own = path.parent / "policy.yaml"
-    type_file = _beside(path, f"site_types/{site.type}.yaml")
+    own, kind = path.parent / "policy.yaml", node.text("type")
+    type_file = _beside(path, f"site_types/{kind}.yaml")
     if not type_file.is_file():
         types = [p.stem for p in (fleets_folder() / "site_types").glob("*.yaml")]
-        raise BadInput(node.need("type").source, f"site type {site.type!r} is not known", nearest(site.type, types))
-    policy = load(own) if own.is_file() else None
-    return rulebook(load(_beside(path, "portfolio.yaml")), load(type_file), policy, site)
+        raise BadInput(node.need("type").source, f"site type {kind!r} is not known", nearest(kind, types))
+    return load(_beside(path, "portfolio.yaml")), load(type_file), load(own) if own.is_file() else None
 
 
 def _beside(path: Path, name: str) -> Path:

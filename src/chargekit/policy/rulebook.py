@@ -7,35 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
 from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
+from chargekit.policy.layers import Effective, Layers, Sourced
 
-PORTFOLIO: Final[dict[str, tuple[str, ...]]] = {"access": ("classes",), "incidents": ("overrides",)}
-TYPE: Final[dict[str, tuple[str, ...]]] = {
-    "access": ("default_class",), "priority": ("ranks",), "power": ("lease", "margin"),
-    "incidents": ("fallback", "default", "meter_stale"),
-}  # fmt: skip
-SITE: Final[dict[str, tuple[str, ...]]] = {
-    "access": ("tokens", "groups", "default_class"), "priority": ("ranks",), "power": ("limits", "lease", "margin"),
-    "incidents": ("fallback", "default", "meter_stale"),
-}  # fmt: skip
 LONGEST_GROUP: Final = 20
 """Characters every OCPP version has room for in a group's id (1.6 section 7.28)."""
-WHERE: Final[dict[str, dict[str, tuple[str, ...]]]] = {"portfolio": PORTFOLIO, "site type": TYPE, "site": SITE}
-DEFAULTS: Final = {"lease": 900.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Sourced:
-    """A figure and where it was written."""
-
-    value: float
-    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +58,8 @@ class Rulebook:
     revision: str
     groups: tuple[tuple[str, str], ...] = ()
     """Token and group, whatever the token's case: tokens of a group may stop each other's transactions."""
+    effective: tuple[Effective, ...] = ()
+    """Every value in force with its layer and source."""
 
     def class_of(self, token: str) -> ClassRule | None:
         """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
@@ -97,54 +81,9 @@ class Rulebook:
         return f"rank {rule.rank + 1} of {len(self.classes)}: class {user_class} ({rule.rank_source})"
 
 
-class _Layers:
-    """The layers' trees, highest first, and what each may say."""
-
-    def __init__(self, portfolio: Located, site_type: Located, site: Located | None) -> None:
-        self.trees = {"portfolio": portfolio, "site type": site_type}
-        if site is not None:
-            self.trees["site"] = site
-        for layer, tree in self.trees.items():
-            self._check(layer, tree)
-
-    def _check(self, layer: str, tree: Located) -> None:
-        tree.only("access", "priority", "power", "cost", "incidents")
-        for domain, part in tree.table().items():
-            if part.value is None:
-                continue
-            for key, node in part.table().items():
-                if key in WHERE[layer].get(domain, ()):
-                    continue
-                owner = next((up for up in WHERE if key in WHERE[up].get(domain, ()) and up != layer), None)
-                if owner is not None:
-                    fixed = self.find(domain, key, owner)
-                    at = f" at {fixed.source}" if fixed else ""
-                    raise BadInput(node.source, f"{domain}.{key} is fixed by the {owner}{at}", "remove it here")
-                raise BadInput(node.source, f"unknown key {key!r}", nearest(key, WHERE[layer].get(domain, ("(none)",))))
-
-    def find(self, domain: str, key: str, layer: str) -> Located | None:
-        tree = self.trees.get(layer)
-        part = tree.get(domain) if tree is not None else None
-        return part.get(key) if part is not None else None
-
-    def lowest(self, domain: str, key: str) -> Located | None:
-        """The value of the lowest layer that has one."""
-        for layer in reversed(self.trees):
-            node = self.find(domain, key, layer)
-            if node is not None:
-                return node
-        return None
-
-    def figure(self, domain: str, key: str, unit: str) -> Sourced:
-        node = self.lowest(domain, key)
-        if node is None:
-            return Sourced(DEFAULTS[key], BUILT_IN)
-        return Sourced(node.as_number(unit, least=0), node.source)
-
-
 def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None, site: Site) -> Rulebook:
     """The rules in force at a site. BadInput, with file and line, for anything that can't be."""
-    layers = _Layers(portfolio, site_type, site_policy)
+    layers = Layers(portfolio, site_type, site_policy)
     classes = _classes(layers, portfolio)
     tokens_node = layers.find("access", "tokens", "site")
     tokens = tuple((p, _class(n, classes)) for p, n in tokens_node.table().items()) if tokens_node else ()
@@ -154,16 +93,16 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         _limits(layers, site), _overrides(layers),
         layers.figure("power", "lease", "s"), layers.figure("power", "margin", "A"),
         layers.figure("incidents", "fallback", "A"), layers.figure("incidents", "default", "A"),
-        layers.figure("incidents", "meter_stale", "s"), "", _groups(layers),
+        layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), layers.effective(),
     )  # fmt: skip
     _lint(rules, site)
-    canonical = repr((classes, tokens, rules.default_class, rules.limits, rules.override_rule, rules.lease_s, rules.fallback_a))
-    canonical += repr(rules.groups) if rules.groups else ""
-    revision = hashlib.sha256(canonical.encode()).hexdigest()[:12]
-    return Rulebook(**{**{f: getattr(rules, f) for f in Rulebook.__slots__}, "revision": revision})
+    canonical = repr(
+        ([(row.key, row.value) for row in rules.effective], [(o.circuit, o.limit_a, o.limit_kw, o.rule) for o in rules.limits])
+    )
+    return replace(rules, revision=hashlib.sha256(canonical.encode()).hexdigest()[:12])
 
 
-def _classes(layers: _Layers, portfolio: Located) -> dict[str, ClassRule]:
+def _classes(layers: Layers, portfolio: Located) -> dict[str, ClassRule]:
     node = layers.find("access", "classes", "portfolio")
     if node is None:
         raise BadInput(portfolio.source, "the portfolio names no user classes", "access: {classes: {...}}")
@@ -195,7 +134,7 @@ def _class(node: Located, classes: Mapping[str, ClassRule]) -> str:
     return name
 
 
-def _groups(layers: _Layers) -> tuple[tuple[str, str], ...]:
+def _groups(layers: Layers) -> tuple[tuple[str, str], ...]:
     """`access.groups`: a group's id and its tokens, each in one group."""
     node = layers.find("access", "groups", "site")
     found: dict[str, tuple[str, str, Source]] = {}
@@ -211,7 +150,7 @@ def _groups(layers: _Layers) -> tuple[tuple[str, str], ...]:
     return tuple((token, name) for token, name, _ in found.values())
 
 
-def _limits(layers: _Layers, site: Site) -> tuple[Limit, ...]:
+def _limits(layers: Layers, site: Site) -> tuple[Limit, ...]:
     limits = [Limit(c.name, c.rating_a, c.source, c.limit_kw) for c in site.circuits.values()]
     node = layers.find("power", "limits", "site")
     for name, one in (node.table() if node else {}).items():
@@ -221,7 +160,7 @@ def _limits(layers: _Layers, site: Site) -> tuple[Limit, ...]:
     return tuple(limits)
 
 
-def _overrides(layers: _Layers) -> OverrideRule:
+def _overrides(layers: Layers) -> OverrideRule:
     node = layers.find("incidents", "overrides", "portfolio")
     if node is None:
         return OverrideRule((), 12 * 3600.0, BUILT_IN)

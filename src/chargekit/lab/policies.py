@@ -1,0 +1,60 @@
+"""Policy files of a portfolio: the schemas written from the table of keys, and what differs between sites and from their templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chargekit.lab.bundled import fleets_folder
+from chargekit.lab.sitefile import SiteBundle, layers_of
+from chargekit.policy.layers import Effective
+from chargekit.policy.schema import LAYERS, SITE, TYPE, json_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key that two rulebooks answer differently; None: it says nothing there."""
+
+    key: str
+    one: Effective | None
+    other: Effective | None
+
+
+def schema_files() -> dict[str, str]:
+    """File name to text, of each layer's JSON Schema."""
+    return {f"{layer.replace(' ', '_')}.schema.json": json.dumps(json_schema(layer), indent=1, sort_keys=True) + "\n" for layer in LAYERS}
+
+
+def schemas_folder() -> Path:
+    """Where the schemas stand in a checkout or wheel."""
+    return fleets_folder() / "schemas"
+
+
+def differences(one: SiteBundle, other: SiteBundle) -> Iterator[Difference]:
+    """Every key whose effective value differs between two sites, in the order of the rulebook."""
+    left = {row.key: row for row in one.rulebook.effective}
+    right = {row.key: row for row in other.rulebook.effective}
+    for key in dict.fromkeys((*left, *right)):
+        a, b = left.get(key), right.get(key)
+        if (a.value if a else None) != (b.value if b else None):
+            yield Difference(key, a, b)
+
+
+def drift(bundle: SiteBundle) -> Iterator[Difference]:
+    """Where a site says otherwise than its site type's template: (template's value, the site's)."""
+    layers = layers_of(bundle.name)
+    template = {row.key: row for row in layers.effective(without=SITE) if row.layer == TYPE}
+    mine = {row.key: row for row in bundle.rulebook.effective}
+    touched = {_rule(key) for key, row in mine.items() if row.layer == SITE}
+    for key in dict.fromkeys((*template, *mine)):
+        if _rule(key) not in touched or not any(_rule(key) == _rule(k) for k in template):
+            continue
+        a, b = template.get(key), mine.get(key)
+        if (a.value if a else None) != (b.value if b else None):
+            yield Difference(key, a, b)
+
+
+def _rule(key: str) -> str:
+    return ".".join(key.split(".")[:2])
