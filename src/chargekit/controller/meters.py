@@ -28,6 +28,8 @@ class CircuitMeters:
         self.doubted: dict[str, int] = {}
         self.points = {m.id: m for m in site.meters if m.circuit is not None}
         self.base: dict[str, PhaseAmps] = {}
+        self.shown: dict[str, PhaseAmps] = {}
+        """What each circuit's meter showed last, A by phase."""
         self._maps = {m.id: register_map(m.model) for m in self.points.values()}
         self._below = {m.circuit: site.below(m.circuit) for m in self.points.values() if m.circuit is not None}
         self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
@@ -62,6 +64,7 @@ class CircuitMeters:
         except ValueError:
             return
         ours = self._ours(meter.circuit)
+        self.shown[meter.circuit] = sample.current_a
         # A few readings in a row: what the stations tell is older than what the meter shows.
         believed = self._plausible(meter.circuit, sample.current_a, ours, self._uncounted_wh(meter.id, sample))
         if believed and self.doubted.get(meter.id, 0) >= DOUBTS:

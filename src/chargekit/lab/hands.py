@@ -18,12 +18,13 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "ev_certificate": ("action", "exi"), "external_limit": ("limit_a",),
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
     "revoke_override": ("id",), "set_class": ("token", "user_class"),
+    "plan_departure": ("token", "departs"),
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
     {"token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
 )
-FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank"})
+FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs"})
 LONGEST: Final = 500
 LONGEST_EXI: Final = 5600
 SHORTEST_TOKEN: Final = 20
@@ -66,8 +67,8 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return f"{name}: a number expected"
     if name == "group" and len(value) > SHORTEST_TOKEN:
         return f"group: at most {SHORTEST_TOKEN} characters expected"
-    if name == "until" and not -FARTHEST_S <= value <= FARTHEST_S:
-        return "until: seconds of this run expected"
+    if name in ("until", "departs") and not -FARTHEST_S <= value <= FARTHEST_S:
+        return f"{name}: seconds of this run expected"
     if name == "limit_a" and value < 0:
         return "limit_a: at least 0 expected"
     if name == "amps" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) for v in value)):

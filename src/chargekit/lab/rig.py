@@ -13,7 +13,7 @@ VEHICLE_HANDS = frozenset({"plug", "unplug", "set_building_a", "open_breaker", "
 STATION_HANDS = frozenset({"present", "press_stop", "ev_certificate", "external_limit"})
 BENCH_HANDS = frozenset({"power_off", "power_on"})
 LINK_HANDS = frozenset({"link_cut", "link_mended"})
-LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class"})
+LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class", "plan_departure"})
 CSMS_HANDS = frozenset({"command", "authorise", "refuse", "send_raw"})
 ENTRANCE_HANDS = frozenset({"csms_shows", "csms_expects"})
 

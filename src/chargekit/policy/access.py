@@ -96,16 +96,16 @@ def fits(word: str, wanted: Collection[str]) -> bool:
 
 def decide(rules: AccessRules, token: str, user_class: str | None, station: str, when: Moment, state: SiteState) -> Access:
     """Whether a token may begin to charge at a station now. The first reason against it is the answer."""
-    for pattern, source in rules.blocked:
+    for pattern, written in rules.blocked:
         if fnmatchcase(token, pattern):
-            return Access("Blocked", "blocked", f"{token} is blocked ({source})", source)
+            return Access("Blocked", "blocked", f"{token} is blocked ({written})", written)
     if user_class is None:
         return Access("Invalid", "class", f"{token} fits no token pattern of this site and there is no default class", None)
     places = rules.entitlements_of(token, user_class)
     if places and not any(fits(station, one.stations) for one in places):
         at = ", ".join(p for one in places for p in one.stations)
-        source = places[0].source
-        return Access("NotAtThisLocation", "place", f"{token} of class {user_class} may charge at {at}, not at {station} ({source})", source)
+        rule = places[0].source
+        return Access("NotAtThisLocation", "place", f"{token} of class {user_class} may charge at {at}, not at {station} ({rule})", rule)
     windows = rules.windows_of(token, user_class)
     open_now = next((one for one in windows if one.span.holds(when)), None)
     if windows and open_now is None:
@@ -129,7 +129,9 @@ def _kept_out(guests: Guests | None, user_class: str, state: SiteState) -> Acces
         why = f"while the site draws {state.load_share:.0%} of its limit, more than {guests.load_above:.0%}"
     elif not guests.on_incident and guests.load_above is None:
         why = "at this site for now"
-    return Access("NotAtThisTime", "guests", f"class {user_class} may not begin to charge {why} ({guests.source})", guests.source) if why else None
+    if not why:
+        return None
+    return Access("NotAtThisTime", "guests", f"class {user_class} may not begin to charge {why} ({guests.source})", guests.source)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------
@@ -171,5 +173,3 @@ def _guests(node: Located | None, classes: Collection[str]) -> Guests | None:
     load = node.number("load_above", "%", least=0, most=1000) / 100.0 if node.has("load_above") else None
     restricted = node.one_of("when", ("normal", "restricted")) == "restricted"
     return Guests(named_classes(node.need("classes"), classes), restricted, node.flag("on_incident"), load, node.source)
-
-

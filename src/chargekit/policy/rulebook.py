@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
 from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
+from chargekit.policy.access import AccessRules, parse_access
 from chargekit.policy.layers import Effective, Layers, Sourced
+from chargekit.policy.people import one_class
+from chargekit.policy.priority import Order, PriorityRules
+from chargekit.policy.ranking import parse_priority, ranked
 
 LONGEST_GROUP: Final = 20
 """Characters every OCPP version has room for in a group's id (1.6 section 7.28)."""
@@ -60,6 +64,10 @@ class Rulebook:
     """Token and group, whatever the token's case: tokens of a group may stop each other's transactions."""
     effective: tuple[Effective, ...] = ()
     """Every value in force with its layer and source."""
+    access: AccessRules = field(default_factory=AccessRules)
+    priority: PriorityRules = field(default_factory=lambda: PriorityRules(Order((), BUILT_IN)))
+    floors: Mapping[str, Sourced] = field(default_factory=dict)
+    """What a session of a class is promised at least, A per phase."""
 
     def class_of(self, token: str) -> ClassRule | None:
         """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
@@ -86,14 +94,15 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
     layers = Layers(portfolio, site_type, site_policy)
     classes = _classes(layers, portfolio)
     tokens_node = layers.find("access", "tokens", "site")
-    tokens = tuple((p, _class(n, classes)) for p, n in tokens_node.table().items()) if tokens_node else ()
+    tokens = tuple((p, one_class(n, classes)) for p, n in tokens_node.table().items()) if tokens_node else ()
     default = layers.lowest("access", "default_class")
     rules = Rulebook(
-        classes, tokens, _class(default, classes) if default else (None if tokens else list(classes)[-1]),
+        classes, tokens, one_class(default, classes) if default else (None if tokens else list(classes)[-1]),
         _limits(layers, site), _overrides(layers),
         layers.figure("power", "lease", "s"), layers.figure("power", "margin", "A"),
         layers.figure("incidents", "fallback", "A"), layers.figure("incidents", "default", "A"),
         layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), layers.effective(),
+        parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
     )  # fmt: skip
     _lint(rules, site)
     canonical = repr(
@@ -110,14 +119,7 @@ def _classes(layers: Layers, portfolio: Located) -> dict[str, ClassRule]:
     ranks = layers.lowest("priority", "ranks")
     if ranks is None:
         raise BadInput(portfolio.source, "no layer ranks the user classes", "priority: {ranks: [...]}")
-    order: dict[str, Source] = {}
-    for one in ranks:
-        name = one.as_text()
-        if name not in named:
-            raise BadInput(one.source, f"user class {name!r} is defined nowhere", nearest(name, named))
-        if name in order:
-            raise BadInput(one.source, f"user class {name!r} is ranked twice", f"first at {order[name]}")
-        order[name] = one.source
+    order = ranked(ranks, named)
     missing = [name for name in named if name not in order]
     if missing:
         raise BadInput(ranks.source, f"no rank for {', '.join(missing)}", f"defined at {named[missing[0]].source}")
@@ -127,11 +129,21 @@ def _classes(layers: Layers, portfolio: Located) -> dict[str, ClassRule]:
     }
 
 
-def _class(node: Located, classes: Mapping[str, ClassRule]) -> str:
-    name = node.as_text()
-    if name not in classes:
-        raise BadInput(node.source, f"user class {name!r} is defined nowhere", nearest(name, classes))
-    return name
+def _priority(layers: Layers, classes: Mapping[str, ClassRule], site: Site) -> PriorityRules:
+    ranks = layers.lowest("priority", "ranks")
+    assert ranks is not None
+    return parse_priority(layers, classes, Order(tuple(classes), ranks.source), site.calendar)
+
+
+def _floors(layers: Layers, classes: Mapping[str, ClassRule]) -> dict[str, Sourced]:
+    """`power.floors`: by class, of the lowest layer that says anything."""
+    node = layers.lowest("power", "floors")
+    found: dict[str, Sourced] = {}
+    for name, one in (node.table() if node else {}).items():
+        if name not in classes:
+            raise BadInput(one.source, f"user class {name!r} is defined nowhere", nearest(name, classes))
+        found[name] = Sourced(one.as_number("A", least=0), one.source)
+    return found
 
 
 def _groups(layers: Layers) -> tuple[tuple[str, str], ...]:

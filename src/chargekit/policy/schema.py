@@ -96,7 +96,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "priority.contracts", (SITE,), _list(_table(("tokens", "as"), tokens=NAMES, **{"as": TEXT, "until": DATE})),
         "tokens that are ranked as another class, by contract",
     ),
-    _key("priority.rotation", LOWER, _table(("after", "classes"), after=SECONDS, classes=NAMES), "who had its turn stands behind its peers"),
+    _key("priority.rotation", LOWER, _table(("after", "classes"), after=SECONDS, classes=NAMES), "who had its turn goes behind its peers"),
     _key("priority.fairness", LOWER, _table(("days", "classes"), days=DAYS_COUNT, classes=NAMES), "who got less in these days goes first"),
     _key("priority.triggers", LOWER, _list(_table(("when", "classes"), **TRIGGER)), "what puts a class forward, with threshold and end"),
     _key("power.limits", (SITE,), _named(AMPS), "limits by circuit, A per phase, below their ratings"),

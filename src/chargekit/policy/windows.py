@@ -123,7 +123,7 @@ def parse_span(node: Located) -> Span:
     days = _days(node.get("days"), node)
     begin = _minute(node.get("from"), 0)
     end = _minute(node.get("to"), DAY_MIN)
-    if begin == DAY_MIN or begin == end:
+    if begin in (DAY_MIN, end):
         where = node.get("to") or node.get("from") or node
         raise BadInput(where.source, f"a window from {clock(begin)} to {clock(end)} never holds", "from before to, or over midnight")
     return Span(days, begin, end, node.source)
