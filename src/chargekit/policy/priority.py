@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from chargekit.model.located import Source
@@ -74,7 +74,7 @@ class Trigger:
 
     `dispatch_risk`: from `within_s` before departure until `lasts_s` after it. `under_allocation`: a token that came in the last `days`
     and got less than `below_wh` together; `few_free_chargers`: on each of the last `days` at some time fewer than `free_below` EVSEs
-    were free; both for `lasts_s` from a session's start. `event`: from `begin` to `end`, run seconds.
+    were free; both for `lasts_s` from a session's start. `event`: from `begin` to `end`.
     """
 
     kind: str
@@ -87,8 +87,8 @@ class Trigger:
     free_below: int = 0
     days: int = 0
     name: str = ""
-    begin: float = 0.0
-    end: float = 0.0
+    begin: datetime | None = None
+    end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,8 @@ def _put_forward(rules: PriorityRules, facts: SessionFacts, when: Moment, site: 
 def _fires(one: Trigger, facts: SessionFacts, when: Moment, site: SiteFacts) -> str:
     """Why a trigger holds for a session now; empty if it does not."""
     if one.kind == "event":
-        return f"event {one.name}" if one.begin <= when.now < one.end else ""
+        held = one.begin is not None and one.end is not None and one.begin <= when.local < one.end
+        return f"event {one.name}" if held else ""
     if one.kind == "dispatch_risk":
         held = facts.departs is not None and facts.departs - one.within_s <= when.now < facts.departs + one.lasts_s
         return "its dispatch is at risk" if held else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
 
 from chargekit.model.calendar import Calendar
 from chargekit.model.located import BadInput, Located, Source
@@ -100,16 +99,11 @@ def _trigger(node: Located, classes: Collection[str], calendar: Calendar) -> Tri
             what = "an end" if key in ("lasts", "to") else "a threshold"
             raise BadInput(node.source, f"trigger {kind} has no {key!r}: what puts a class forward needs {what}", f"{key}: ...")
     free = node.integer("free_below", 0)
-    begin, end = (_at(node, key, calendar) for key in ("from", "to"))
-    if kind == "event" and not begin < end:
+    begin, end = (parse_instant(node.need(key), calendar.zone) if node.has(key) else None for key in ("from", "to"))
+    if begin is not None and end is not None and not begin < end:
         raise BadInput(node.need("to").source, "the event ends before it begins", "to: after from")
     return Trigger(
         kind, named_classes(node.need("classes"), classes), _promote(node, classes), node.source,
         node.number("lasts", "s", 0.0, least=0), node.number("within", "s", 0.0, least=0),
         node.number("below", "kWh", 0.0, least=0) * 1000.0, free, _days(node) if node.has("days") else 0, node.text("name", ""), begin, end,
     )  # fmt: skip
-
-
-def _at(node: Located, key: str, calendar: Calendar) -> float:
-    found: datetime | None = parse_instant(node.need(key), calendar.zone) if node.has(key) else None
-    return calendar.now_of(found) if found is not None else 0.0
