@@ -108,3 +108,22 @@ def schema(
                 print(folder / name)
         except OSError as error:
             raise BadInput(None, f"{folder} can't be written: {error.strerror or error}") from None
+
+
+@policy.command("test")
+def run_tests(sites: Sites = None) -> None:
+    """Run the policy tests beside the policies: each row's expectations against the rules in force. Exit code 1 if one fails."""
+    from chargekit.lab.policies import tested
+
+    with told():
+        failed = 0
+        for name in _sites(sites):
+            proofs = tested(name)
+            wrong = [one for one in proofs if not one.ok]
+            for one in wrong:
+                print(one_line(f"{one.source}: {one.what}: expected {one.expected}, found {one.found}", 1000))
+                if one.because:
+                    print(one_line(f"    because {one.because}", 1000))
+            failed += len(wrong)
+            print(f"{name}: {len(proofs)} expectations, {len(wrong)} failed")
+        raise typer.Exit(FAIL if failed else 0)

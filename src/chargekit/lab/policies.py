@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chargekit.lab.bundled import fleets_folder
-from chargekit.lab.sitefile import SiteBundle, layers_of
+from chargekit.lab.sitefile import SiteBundle, layers_of, load_site, site_file
+from chargekit.lab.yamlfile import load
+from chargekit.model.located import BadInput
 from chargekit.policy.layers import Effective
+from chargekit.policy.proofs import Proof, prove
 from chargekit.policy.schema import LAYERS, SITE, TYPE, json_schema
 
 
@@ -58,3 +61,17 @@ def drift(bundle: SiteBundle) -> Iterator[Difference]:
 
 def _rule(key: str) -> str:
     return ".".join(key.split(".")[:2])
+
+
+def tests_of(name: str) -> Path:
+    """The policy test file of a site, beside its policy; it need not be there."""
+    return site_file(name).parent / "policy_test.yaml"
+
+
+def tested(name: str) -> list[Proof]:
+    """Every expectation of a site's policy tests. BadInput where there is no such file."""
+    path = tests_of(name)
+    if not path.is_file():
+        raise BadInput(None, f"site {name} has no policy tests", f"{path.name} beside its policy")
+    bundle = load_site(name)
+    return list(prove(bundle.rulebook, bundle.site, load(path)))

@@ -65,7 +65,7 @@ def load_site(name: str, stations: int | None = None) -> SiteBundle:
 
     `stations` sets the number of stations of a site that has a `scale:` section.
     """
-    path = _find(name)
+    path = site_file(name)
     node = load(path)
     site = parse_site(node, stations)
     rules = _rules(site, path, node)
@@ -76,7 +76,8 @@ def load_site(name: str, stations: int | None = None) -> SiteBundle:
     return SiteBundle(name, site, rules, security)
 
 
-def _find(name: str) -> Path:
+def site_file(name: str) -> Path:
+    """The file a site is loaded from, by the argument it is loaded by. BadInput if none has that name."""
     path = Path(name)
     own = (path / "fleet.yaml").is_file()
     if NAME.match(name) and not own and (fleets_folder() / name / "fleet.yaml").is_file():
@@ -94,7 +95,7 @@ def _rules(site: Site, path: Path, node: Located) -> Rulebook:
 
 def layers_of(name: str) -> Layers:
     """The three layers of a site's policy, by the argument it is loaded by."""
-    path = _find(name)
+    path = site_file(name)
     return Layers(*_trees(path, load(path)))
 
 
