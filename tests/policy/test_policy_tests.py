@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from chargekit.faces.cli import app
 from chargekit.lab.bundled import bundled_sites, fleets_folder
-from chargekit.lab.policies import tested
+from chargekit.lab.policies import proved
 from chargekit.lab.sitefile import load_site
 from chargekit.lab.yamlfile import parse
 from chargekit.model.located import BadInput
@@ -19,13 +19,13 @@ from chargekit.policy.proofs import EXPECT, Proof, prove
 
 @pytest.mark.parametrize("site", bundled_sites())
 def test_the_rules_of_a_bundled_site_say_what_its_tests_expect(site: str) -> None:
-    proofs = tested(site)
+    proofs = proved(site)
     assert len(proofs) >= 10
     assert [f"{p.source}: {p.what}: expected {p.expected}, found {p.found}" for p in proofs if not p.ok] == []
 
 
 def test_the_bundled_tests_use_every_kind_of_expectation() -> None:
-    said = {p.what.split()[0] for site in bundled_sites() for p in tested(site)}
+    said = {p.what.split()[0] for site in bundled_sites() for p in proved(site)}
     assert {"class", "access", "rank", "floor", "limit", "override", "because"} <= said
     assert len(EXPECT) == 8
 

@@ -113,12 +113,12 @@ def schema(
 @policy.command("test")
 def run_tests(sites: Sites = None) -> None:
     """Run the policy tests beside the policies: each row's expectations against the rules in force. Exit code 1 if one fails."""
-    from chargekit.lab.policies import tested
+    from chargekit.lab.policies import proved
 
     with told():
         failed = 0
         for name in _sites(sites):
-            proofs = tested(name)
+            proofs = proved(name)
             wrong = [one for one in proofs if not one.ok]
             for one in wrong:
                 print(one_line(f"{one.source}: {one.what}: expected {one.expected}, found {one.found}", 1000))
@@ -127,3 +127,17 @@ def run_tests(sites: Sites = None) -> None:
             failed += len(wrong)
             print(f"{name}: {len(proofs)} expectations, {len(wrong)} failed")
         raise typer.Exit(FAIL if failed else 0)
+
+
+@policy.command("lint")
+def run_lint(sites: Sites = None) -> None:
+    """Rules that never apply, promise too much or have no end, and the common mistake of each site type. Exit code 1 if there are any."""
+    from chargekit.lab.policies import findings
+
+    with told():
+        found = findings(_sites(sites))
+        for one in found:
+            print(one_line(one, 1000))
+        if not found:
+            print("nothing found")
+        raise typer.Exit(FAIL if found else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from chargekit.lab.bundled import fleets_folder
 from chargekit.lab.sitefile import SiteBundle, layers_of, load_site, site_file
 from chargekit.lab.yamlfile import load
 from chargekit.model.located import BadInput
+from chargekit.policy.findings import Finding, people
 from chargekit.policy.layers import Effective
+from chargekit.policy.lint import lint
 from chargekit.policy.proofs import Proof, prove
 from chargekit.policy.schema import LAYERS, SITE, TYPE, json_schema
 
@@ -63,15 +65,28 @@ def _rule(key: str) -> str:
     return ".".join(key.split(".")[:2])
 
 
-def tests_of(name: str) -> Path:
+def proofs_file(name: str) -> Path:
     """The policy test file of a site, beside its policy; it need not be there."""
     return site_file(name).parent / "policy_test.yaml"
 
 
-def tested(name: str) -> list[Proof]:
+def proved(name: str) -> list[Proof]:
     """Every expectation of a site's policy tests. BadInput where there is no such file."""
-    path = tests_of(name)
+    path = proofs_file(name)
     if not path.is_file():
         raise BadInput(None, f"site {name} has no policy tests", f"{path.name} beside its policy")
     bundle = load_site(name)
     return list(prove(bundle.rulebook, bundle.site, load(path)))
+
+
+def findings(names: Sequence[str]) -> list[Finding]:
+    """What lint finds at these sites; of several, also which classes nobody can be at any of them."""
+    bundles = [load_site(name) for name in names]
+    found = [one for bundle in bundles for one in lint(bundle.rulebook, bundle.site)]
+    if len(bundles) > 1:
+        there = {name for bundle in bundles for name in people(bundle.rulebook)}
+        for name, rule in {n: r for bundle in bundles for n, r in bundle.rulebook.classes.items()}.items():
+            if name not in there:
+                text = f"nobody can be {name} at any of {len(bundles)} sites: no token gets this class"
+                found.append(Finding("nobody", rule.class_source, text))
+    return list(dict.fromkeys(found))

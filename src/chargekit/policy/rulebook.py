@@ -177,8 +177,10 @@ def _overrides(layers: Layers) -> OverrideRule:
     if node is None:
         return OverrideRule((), 12 * 3600.0, BUILT_IN)
     node.only("may_authorise", "max_duration")
+    if not node.has("max_duration"):
+        raise BadInput(node.source, "overrides without expiry: one that is forgotten would lead for ever", "max_duration: 12 h")
     who = tuple(one.as_text() for one in node.list("may_authorise"))
-    return OverrideRule(who, node.number("max_duration", "s", 12 * 3600.0, least=1), node.source)
+    return OverrideRule(who, node.number("max_duration", "s", least=1), node.source)
 
 
 def _lint(rules: Rulebook, site: Site) -> None:
