@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from chargekit.emulator.visits import Outcome, played
-from chargekit.lab.assemble import PLANT, PRESENTS_S, Lab, Plan
+from chargekit.lab.assemble import CSMS, PLANT, PRESENTS_S, Lab, Plan
 from chargekit.lab.sitefile import SiteBundle
 from chargekit.model.limit import worst
 from chargekit.model.located import BadInput
@@ -141,7 +141,13 @@ class _Living:
             self._count(one)
             self.lab.rig.act(PLANT, "unplug", {"station": one.station, "evse": one.evse})
 
+        def says() -> None:
+            """Who said when it leaves is known to whoever leads the site."""
+            self.lab.rig.act(CSMS, "plan_departure", {"token": one.token, "departs": one.leaves_stated})
+
         world.call(one.at, comes)
+        if one.leaves_stated is not None and self.lab.bundle.rulebook.priority.by_departure:
+            world.call(one.at, says)
         world.call(one.at + PRESENTS_S, lambda: self.lab.rig.act(one.station, "present", {"token": one.token, "evse": one.evse}))
         if one.leaves is not None and one.leaves < self.end:
             world.call(one.leaves, leaves)

@@ -108,6 +108,11 @@ class PriorityRules:
         """Whether a session's rank may change while nothing happens to it."""
         return bool(self.windows or self.near or self.rotation or self.triggers or any(c.until for c in self.contracts))
 
+    @property
+    def by_departure(self) -> bool:
+        """Whether a rule looks at when vehicles leave."""
+        return self.near is not None or any(one.kind == "dispatch_risk" for one in self.triggers)
+
     def order_at(self, when: Moment) -> Order:
         """The order in force."""
         return next((one for one in self.windows if one.span is not None and one.span.holds(when)), self.order)
