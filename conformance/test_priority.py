@@ -1,6 +1,7 @@
 """Priority order: who gets the power when there is not enough."""
 
-from chargekit.judge import Arena, Bench, Charger, Measured, SiteUnder, case
+from chargekit.judge import Arena, Bench, Charger, Measured, NotApplicable, SiteUnder, case
+from chargekit.judge.people import of_class, until, when
 
 
 async def contest(
@@ -41,3 +42,96 @@ async def test_priority_follows_the_token_and_not_the_bay(bench: Bench) -> None:
     arena = site.arena()
     one, two = arena.chargers
     await contest(bench, site, arena, (two, site.last()), (one, site.first()), winner=one)
+
+
+async def capped(bench: Bench, site: SiteUnder, arena: Arena, room_a: float) -> float:
+    """A cap under which the two cars of the arena have so much between them; what one of them drew before it."""
+    drawn_a = [c.meter.now_a() for c in arena.chargers]
+    bench.check_bound(sum(drawn_a), room_a, "a cap")
+    idle_a = (await arena.meter.fresh()).most_a - sum(drawn_a)
+    await site.set_cap(room_a + max(0.0, idle_a) + site.rules.margin_a.value, arena.circuit.name)
+    return max(drawn_a)
+
+
+async def leads(one: Charger, other: Charger, *, full_a: float) -> None:
+    """`one` comes to draw nearly all a car can, `other` clearly less."""
+    await other.meter.settles(at_most_a=full_a - 4.0, within=90)
+    await one.meter.draws(at_least_a=full_a * 0.9, within_s=150)
+    await other.meter.holds(at_most_a=full_a - 4.0, for_s=30)
+
+
+@case("CK-PRI-103", scope="site", covers={"session rotation"}, area="priority", limit_s=14400)
+async def test_who_had_its_turn_goes_behind_its_peers(bench: Bench) -> None:
+    """Two equal cars of a class that takes turns, under a cap that lets one of them charge: it charges for one turn, then the other."""
+    site = bench.site()
+    rotation = site.rules.priority.rotation
+    if rotation is None or rotation.after_s > 3600.0:
+        raise NotApplicable("no class of this site takes turns of an hour or less")
+    arena = site.arena()
+    one, two = arena.chargers
+    await site.settle([(one, of_class(site, rotation.classes[0], 1)), (two, of_class(site, rotation.classes[0], 2))])
+    await capped(bench, site, arena, 10.0)
+    began = bench.now
+    await bench.sleep(90)
+    early, late = (one, two) if one.meter.now_a() > two.meter.now_a() else (two, one)
+    await early.meter.draws(at_least_a=8, within_s=30)
+    await late.meter.holds(at_most_a=1, for_s=rotation.after_s / 2)
+    await bench.sleep(max(0.0, began + rotation.after_s - bench.now) + 30)
+    await late.meter.draws(at_least_a=8, within_s=150)
+    await early.meter.settles(at_most_a=1, within=60)
+    await late.meter.holds(at_most_a=13, for_s=300, at_least_a=8)
+
+
+@case("CK-PRI-104", scope="site", covers={"ranks by time window"}, area="priority", limit_s=14400)
+async def test_the_ranks_change_with_the_hour(bench: Bench) -> None:
+    """Two equal cars under a cap for one and 6 A: the class that ranks first leads, until the hour at which the other does."""
+    site = bench.site()
+    rules = site.rules.priority
+    before = rules.order_at(when(site, bench.now)).classes
+    spans = [one.span for one in rules.windows if one.span is not None]
+    changes = until(site, spans, lambda moment: rules.order_at(moment).classes != before) if spans else None
+    if changes is None:
+        raise NotApplicable("the ranks of this site do not change within the time a case waits")
+    after = rules.order_at(when(site, changes)).classes
+    people = [name for name in before if any(c == name for _, c in site.rules.tokens)]
+    swapped = [(a, b) for a in people for b in people if before.index(a) < before.index(b) and after.index(b) < after.index(a)]
+    if not swapped or changes - bench.now < 900:
+        raise NotApplicable("no two classes change places in time for this case")
+    arena = site.arena()
+    one, two = arena.chargers
+    await bench.sleep(changes - bench.now - 720)
+    await site.settle([(two, of_class(site, swapped[-1][1])), (one, of_class(site, swapped[-1][0]))])
+    full_a = max(one.meter.now_a(), two.meter.now_a())
+    await capped(bench, site, arena, full_a + 6)
+    await leads(one, two, full_a=full_a)
+    await bench.sleep(max(0.0, changes - bench.now - 60))
+    await leads(one, two, full_a=full_a)
+    await bench.sleep(max(0.0, changes - bench.now))
+    await leads(two, one, full_a=full_a)
+
+
+@case("CK-PRI-105", scope="site", covers={"departure time", "state-of-charge threshold"}, area="priority", limit_s=14400)
+async def test_who_leaves_soon_and_is_low_goes_first(bench: Bench) -> None:
+    """Two equal cars under a cap for one and 6 A: the lower class leads once its departure is near and its charge low, and stands behind
+    again when it turns out to be full enough."""
+    site = bench.site()
+    near = site.rules.priority.near
+    if near is None or near.below_soc is None:
+        raise NotApplicable("this site does not rank by departure and state of charge")
+    order = site.rules.priority.order_at(when(site, bench.now)).classes
+    people = [name for name in order if any(c == name for _, c in site.rules.tokens)]
+    pairs = [(a, b) for b in people if b in near.classes for a in people if order.index(a) < order.index(b) and a not in near.classes]
+    if not pairs:
+        raise NotApplicable("no class that may be put forward stands behind another at this hour")
+    arena = site.arena()
+    high, low = arena.chargers
+    driver = of_class(site, pairs[0][1])
+    await site.settle([(high, of_class(site, pairs[0][0])), (low, driver)])
+    full_a = max(high.meter.now_a(), low.meter.now_a())
+    await capped(bench, site, arena, full_a + 6)
+    await leads(high, low, full_a=full_a)
+    departs = bench.now + near.within_s - 60
+    await site.lever("set_departure", token=driver, departs=departs, soc_percent=near.below_soc - 20)
+    await leads(low, high, full_a=full_a)
+    await site.lever("set_departure", token=driver, departs=departs, soc_percent=near.below_soc + 20)
+    await leads(high, low, full_a=full_a)

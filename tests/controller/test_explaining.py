@@ -13,8 +13,8 @@ from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, Source
 from chargekit.model.site import Circuit
 
-RESIDENT = "rank 2 of 4: class resident (site_types/mixed_use.yaml:3)"
-GUEST = "rank 4 of 4: class guest (site_types/mixed_use.yaml:3)"
+RESIDENT = "rank 2 of 4: class resident (site_types/mixed_use.yaml:6)"
+GUEST = "rank 4 of 4: class guest (site_types/mixed_use.yaml:6)"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_the_cap_binds(small):
         "a/1 gets 19 A of 32 A: phase L1 of circuit grid is full: of 20 A (import limit, policy.yaml:4), 1 A are kept as margin."
     )
     assert why.rank == RESIDENT
-    assert (why.session.token, why.session.user_class, why.session.source) == ("RES-1", "resident", "site_types/mixed_use.yaml:3")
+    assert (why.session.token, why.session.user_class, why.session.source) == ("RES-1", "resident", "site_types/mixed_use.yaml:6")
     assert (why.binding.rule, why.binding.source, layer_of(why.binding.source)) == ("import limit", Source("policy.yaml", 4), "site")
     assert (why.granted_a, why.most_a, why.rating_a, why.in_force_a, why.binding.left) == (19.0, 32.0, 32.0, 19.0, 0.0)
     assert str(why.instead) == "grid with 6 A more → up to +6 A"

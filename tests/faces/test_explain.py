@@ -54,13 +54,13 @@ def test_the_whole_of_an_explanation(run):
         "32 A go to a/1 of a higher rank.\n\n"
         f"decision    4 of 08:00:47 (47.586 s), rules {revision}; made again, byte for byte the same\n"
         "session     token GST-1, class guest, since 08:00:32\n"
-        "rank        rank 4 of 4: class guest (site_types/mixed_use.yaml:3), site type layer\n"
+        "rank        rank 4 of 4: class guest (site_types/mixed_use.yaml:6), site type layer\n"
         "limit       8 A granted; 6 to 32 A wanted, the outlet gives 32 A; 8 A in force\n"
         "bound by    phase L1 of circuit grid\n"
         "              41 A import limit (site layer, policy.yaml:4)\n"
-        "             − 1 A margin: site_types/mixed_use.yaml:6\n"
-        "            − 32 A to higher ranks: a/1: rank 2 of 4: class resident (site_types/mixed_use.yaml:3)\n"
-        "             − 8 A to itself: b/1: rank 4 of 4: class guest (site_types/mixed_use.yaml:3)\n"
+        "             − 1 A margin: site_types/mixed_use.yaml:14\n"
+        "            − 32 A to higher ranks: a/1: rank 2 of 4: class resident (site_types/mixed_use.yaml:6)\n"
+        "             − 8 A to itself: b/1: rank 4 of 4: class guest (site_types/mixed_use.yaml:6)\n"
         "             = 0 A left\n"
         "may change  08:15:35: its lease ends: 6 A, unless it is renewed before\n"
         "if          grid with 6 A more → up to +6 A\n"
@@ -206,11 +206,11 @@ def test_a_judged_run_of_a_site_can_be_explained(tmp_path):
 def test_a_simulated_site_can_be_explained(tmp_path, capsys):
     from chargekit.lab.life import live
 
-    life = live(load_site("multifamily", 4), 1, 3, decisions=tmp_path / "decisions.jsonl")
-    assert life.stays
-    stay = next(s for s in life.stays if (s.arrival.leaves or 0) - s.arrival.at > 1800 and s.arrival.at < 80_000)
-    assert explain(tmp_path, f"{stay.arrival.at + 600}", f"{stay.arrival.station}/{stay.arrival.evse}") == 0
+    live(load_site("multifamily", 4), 1, 3, record=tmp_path / "run.jsonl")
+    records = [orjson.loads(line) for line in (tmp_path / "run.jsonl").read_bytes().splitlines()]
+    came = next(r for r in records if r.get("kind") == "arrival" and 10_000 < r["t"] < 80_000 and r["body"]["stated"] > r["t"] + 1800)
+    assert explain(tmp_path, f"{came['t'] + 600}", f"{came['subject']}/{came['body']['evse']}") == 0
     shown = capsys.readouterr().out
-    assert f"token {stay.arrival.token}, class {stay.arrival.user_class}" in shown
-    witnesses = {orjson.loads(line).get("witness") for line in (tmp_path / "decisions.jsonl").read_bytes().splitlines()}
-    assert witnesses == {"controller", None}
+    assert f"token {came['body']['token']}, class {came['body']['class']}" in shown
+    witnesses = {one.get("witness") for one in records}
+    assert "controller" in witnesses and "truth" not in witnesses

@@ -31,8 +31,8 @@ import orjson
 from chargekit.controller.allocator import Allocation, Concurrent, Demand
 from chargekit.controller.places import Place
 from chargekit.model.limit import Limit, PhaseAmps
+from chargekit.policy.layers import Sourced
 from chargekit.policy.overrides import Override
-from chargekit.policy.rulebook import Sourced
 from chargekit.world.events import Effect, Note
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ falls to its safe value by itself. Its start is backdated by the measured clock 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,8 @@ from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
 from chargekit.controller.planning import Planning
+from chargekit.controller.precedence import Precedence
+from chargekit.controller.rules_desk import RulesDesk
 from chargekit.controller.token_desk import TokenDesk
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.points import point
@@ -35,7 +37,6 @@ from chargekit.wire.messages import (
     Reply,
     SetKey,
     SetProfile,
-    TokenAnswer,
     TransactionEnded,
     TransactionStarted,
 )  # fmt: skip
@@ -53,7 +54,7 @@ _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
-class Operator(Feedback):
+class Operator(Feedback, Precedence):
     """Leads one site. Knows the stations through its CSMS and the circuits through their meters."""
 
     def __init__(self, site: Site, rules: Rulebook, csms: Controller, *, every_s: float = 5.0, sample_s: int = 10) -> None:
@@ -79,6 +80,7 @@ class Operator(Feedback):
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
         self.tokens = TokenDesk(rules, csms, self.classes)
+        self.desk = RulesDesk(site, rules, csms, self.meters, self.places)
         self.low_since: dict[Key, float] = {}
         self.learned: dict[Key, float] = {}
         self.told_limits: dict[Key, tuple[float, str]] = {}
@@ -90,7 +92,6 @@ class Operator(Feedback):
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
         self.infeasible = Infeasible()
         self.planning = Planning(self)
-        self._ranks: dict[str, tuple[int, str]] = {}
         self._changed: dict[Key, Place] = dict(self.places)
         self._demands: list[Demand] = []
         self._by_id: dict[str, Place] = {}
@@ -133,6 +134,7 @@ class Operator(Feedback):
                 self._change(peer)
                 self._soon(now)
             case TransactionEnded():
+                self.desk.ended(name, fact, now)
                 for number, known in peer.evses.items():
                     outgoing = self.places[(name, number)].outgoing
                     if known.session is None and outgoing.running:
@@ -145,14 +147,6 @@ class Operator(Feedback):
                 self._read(peer, fact, now, out)
             case _:
                 pass
-
-    def token_answer(self, peer: Peer, token: str, now: float) -> TokenAnswer | None:
-        """A token's answer; held back until the station's defaults are confirmed."""
-        if self.class_name(token) is None:
-            return TokenAnswer("Invalid")
-        if any(self.places[(peer.spec.id, n)].outgoing.default_a is None for n in peer.evses):
-            return None
-        return self.tokens.accepted(token)
 
     def replied(self, peer: Peer, context: object, reply: CommandReply | None, now: float, out: list[Effect]) -> None:
         match context:
@@ -186,13 +180,6 @@ class Operator(Feedback):
         """The EVSE that makes a demand, by the demand's id."""
         return self._by_id[name]
 
-    def class_name(self, token: str) -> str | None:
-        """A token's class: as set by hand, else by the rules; None: not admitted."""
-        if token in self.classes:
-            return self.classes[token]
-        found = self.rules.class_of(token)
-        return found.name if found else None
-
     # --- levers -------------------------------------------------------------------------------------------------
 
     def hand(self, hand: Hand, now: float, out: list[Effect]) -> bool:
@@ -215,16 +202,24 @@ class Operator(Feedback):
                 self._changed = dict(self.places)
             case "set_class":
                 self.classes[str(args["token"])] = str(args["user_class"])
-                self._ranks.clear()
                 self.tokens.changed(now, out)
                 self._changed = dict(self.places)
             case "set_departure":
-                self.planning.promised(args, now, out)
+                self._departs(args, now, out)
             case _:
                 return False
         self.decide_at = now
         self._decide(now, out)
         return True
+
+    def _departs(self, args: Mapping[str, Any], now: float, out: list[Effect]) -> None:
+        """Somebody says when a vehicle leaves: the rules may rank by it, the plan may count on it where an energy is named."""
+        departs = args.get("departs")
+        if args.get("token") and isinstance(departs, int | float) and math.isfinite(departs):
+            self.desk.departs(args)
+            self._changed = dict(self.places)
+        if "needs_kwh" in args:
+            self.planning.promised(args, now, out)
 
     def measured(self, words: Words, now: float, out: list[Effect]) -> None:
         if self.meters.take(words, now):
@@ -261,8 +256,9 @@ class Operator(Feedback):
 
     def _decide(self, now: float, out: list[Effect]) -> None:
         self.decide_at = now + EVERY_S
-        if self.overrides:
-            # An override's rank is a matter of time: every session is asked again.
+        self.desk.tick(now, out)
+        if self.overrides or self.rules.priority.timed:
+            # A rank is a matter of time then: every session is asked again.
             self._changed = dict(self.places)
         ended = [o for o in self.overrides if o.until <= now]
         for one in ended:
@@ -318,25 +314,6 @@ class Operator(Feedback):
         margin = self.rules.margin_a.value
         return [replace(one, limit_a=max(0.0, one.limit_a - margin)) for one in self.limits_at(now)]
 
-    @point("controller.rank")
-    def rank_of(self, station: str, token: str, now: float) -> tuple[int, str]:
-        """A session's rank, 0 first, and why. An override in force leads."""
-        for one in self.overrides:
-            if self.override_leads(one, now) and (one.token == token or one.station == station):
-                if one.user_class:
-                    return self.rules.rank_of(one.user_class), f"override {one.id} by {one.who}: class {one.user_class}"
-                return -1, f"override {one.id} by {one.who}: {one.why}"
-        if token not in self._ranks:
-            name = self.class_name(token)
-            known = (self.rules.rank_of(name), self.rules.because_rank(name)) if name is not None else (99, "class unknown")
-            self._ranks[token] = known
-        return self._ranks[token]
-
-    @point("controller.override_leads")
-    def override_leads(self, one: Override, now: float) -> bool:
-        """An override leads until its expiry, and not at it."""
-        return now < one.until
-
     def _demanded(self, now: float) -> list[Demand]:
         """Who wants what, in the order of service. The very same list as long as nobody's demand changed."""
         moved = False
@@ -357,8 +334,10 @@ class Operator(Feedback):
             return None
         name, number = place.key
         rank, because = self.rank_of(name, session.token, now)
-        tie = self.tie(session.started, name, number)
-        return self.guided(place, Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because))
+        stands, floor_a = self.standing(name, session.token, now), self.desk.floor_a(self.class_name(session.token))
+        tie = (*(stands.tie if stands else ()), *self.tie(session.started, name, number))
+        demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
+        return self.guided(place, demand)
 
     @point("controller.demand")
     def most_a(self, place: Place) -> float:
@@ -370,11 +349,6 @@ class Operator(Feedback):
     def guided(self, place: Place, demand: Demand) -> Demand:
         """What the plan makes of a demand: no more than is useful now, no less than it can't do without, the most urgent first."""
         return self.planning.guided(place, demand)
-
-    @point("controller.tie")
-    def tie(self, started: float, name: str, number: int) -> tuple[Any, ...]:
-        """Order inside a rank: who came first."""
-        return (round(started, 3), name, number)
 
     def _reserved(self) -> dict[str, PhaseAmps]:
         """Amps nobody can be given: base load, stations that can't be led, defaults of idle ones."""

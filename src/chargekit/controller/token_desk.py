@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from chargekit.controller.csms import Controller
 from chargekit.controller.peer import Peer
@@ -52,7 +53,12 @@ class TokenDesk:
         grouped = [t for t, _ in self.rules.groups if self.rules.class_of(t) is not None]
         named = {t.upper(): t for t in (*(t for t, _ in self.rules.tokens), *grouped, *self.classes)}
         fit = [t for _, t in sorted(named.items()) if not _PATTERN & set(t) and 0 < len(t) <= LONGEST]
+        fit = [t for t in fit if not self.blocked(t)]
         return [ListedToken(t, group=self.groups.get(t.upper(), "")) for t in fit[: AT_ONCE * _PARTS]]
+
+    def blocked(self, token: str) -> bool:
+        """Whether the policy blocks a token: it is on no list then."""
+        return any(fnmatchcase(token, pattern) for pattern, _ in self.rules.access.blocked)
 
     def parts(self) -> list[SendLocalList]:
         """The list as it is sent: a full one, then additions, each a version on. Empty where no token is named."""

@@ -16,6 +16,7 @@ from chargekit import __version__
 from chargekit.faces.credentials import Asked, CaOpt, CertOpt, FileOpt, KeyOpt, ListenTlsOpt, PasswordOpt, ProfileOpt, check
 from chargekit.faces.errors import INCONCLUSIVE, USAGE, complain, told
 from chargekit.faces.plain import one_line
+from chargekit.faces.policy import policy
 from chargekit.model.located import BadInput, nearest
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 fleet = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The emulated fleet on its own.")
 app.add_typer(fleet, name="fleet")
+app.add_typer(policy, name="policy")
 
 DEFAULT_SITE = "mixed-use"
 SiteArg = Annotated[str, typer.Argument(metavar="[SITE]", help="A bundled site's name, or the path of a site file.")]

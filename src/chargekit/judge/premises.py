@@ -15,6 +15,7 @@ from chargekit.judge.bench import DC_VEHICLE, VEHICLE, Charger, Instrument
 from chargekit.judge.verdict import Failed, Measured, NotApplicable
 from chargekit.lab.assemble import CSMS
 from chargekit.model.site import Circuit
+from chargekit.policy.windows import Moment, moment
 
 if TYPE_CHECKING:
     from chargekit.judge.bench import Bench
@@ -69,14 +70,22 @@ class SiteUnder:
     # --- people -------------------------------------------------------------------------------------------------
 
     def people(self) -> list[str]:
-        """A token pattern for each user class that can be told by its tokens, highest rank first."""
+        """A token pattern for each user class that can be told by its tokens and may charge now, highest rank first."""
         patterns: dict[str, str] = {}
         for pattern, name in self.rules.tokens:
             patterns.setdefault(name, pattern)
         default = self.rules.default_class
         if default is not None:
             patterns.setdefault(default, "*")
-        return [patterns[name] for name in sorted(patterns, key=self.rules.rank_of)]
+        when = moment(self.bench.lab.site.calendar, self.bench.now, self.rules.access.holidays)
+        order = self.rules.priority.order_at(when).classes
+        admitted = [name for name in patterns if self._open(patterns[name], name, when)]
+        return [patterns[name] for name in sorted(admitted, key=order.index)]
+
+    def _open(self, pattern: str, user_class: str, when: Moment) -> bool:
+        """Whether somebody of a class may charge at this time of day."""
+        windows = self.rules.access.windows_of(token(pattern, 1), user_class)
+        return not windows or any(one.span.holds(when) for one in windows)
 
     def first(self, number: int = 1) -> str:
         """A token of the highest class."""

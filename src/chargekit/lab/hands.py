@@ -18,7 +18,7 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "ev_certificate": ("action", "exi"), "external_limit": ("limit_a",),
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
     "revoke_override": ("id",), "set_class": ("token", "user_class"),
-    "set_departure": ("departs", "needs_kwh"),
+    "set_departure": ("departs",),
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
@@ -69,8 +69,8 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return f"{name}: a number expected"
     if name == "group" and len(value) > SHORTEST_TOKEN:
         return f"group: at most {SHORTEST_TOKEN} characters expected"
-    if name == "until" and not -FARTHEST_S <= value <= FARTHEST_S:
-        return "until: seconds of this run expected"
+    if name in ("until", "departs") and not -FARTHEST_S <= value <= FARTHEST_S:
+        return f"{name}: seconds of this run expected"
     if name in ("limit_a", "needs_kwh") and value < 0:
         return f"{name}: at least 0 expected"
     if name == "amps" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) for v in value)):

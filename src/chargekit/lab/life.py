@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chargekit.emulator.visits import Outcome, played
-from chargekit.lab.assemble import PLANT, PRESENTS_S, Lab, Plan
+from chargekit.lab.assemble import CSMS, PLANT, PRESENTS_S, Lab, Plan
 from chargekit.lab.head import head_of
 from chargekit.lab.recorder import Recorder
 from chargekit.lab.sitefile import SiteBundle
@@ -165,6 +165,12 @@ class _Living:
         }  # fmt: skip
         self._later(one.at, one.station, "arrival", said)
         world.call(one.at, lambda: rig.act(PLANT, "plug", {**where, "vehicle": one.vehicle, "soc_percent": one.soc_percent}))
+        rules = self.lab.bundle.rulebook
+        if one.leaves_stated is not None and (rules.priority.by_departure or rules.cost.plan):
+            # Who said when it leaves is known to whoever leads the site.
+            says = {"token": one.token, "departs": one.leaves_stated}
+            says |= {} if one.needs_kwh is None else {"needs_kwh": one.needs_kwh}
+            world.call(one.at, lambda: rig.act(CSMS, "set_departure", says))
         world.call(one.at + PRESENTS_S, lambda: rig.act(one.station, "present", {"token": one.token, "evse": one.evse}))
         if one.leaves is not None and one.leaves < self.end:
             world.call(one.leaves, lambda: rig.act(PLANT, "unplug", where))

@@ -35,6 +35,7 @@ from chargekit.model.site import (
 )  # fmt: skip
 from chargekit.model.vehicle import Points, Vehicle
 from chargekit.model.vehicle_file import parse_vehicle
+from chargekit.policy.layers import Layers
 from chargekit.policy.review import USUAL, Review, parse_review
 from chargekit.policy.rulebook import Rulebook, rulebook
 from chargekit.wire.registers import MAPS
@@ -68,7 +69,7 @@ def load_site(name: str, stations: int | None = None, policy: Path | None = None
     `stations` sets the number of stations of a site that has a `scale:` section. `policy`: a site policy to try instead of the site's own;
     it may see its visitors otherwise than they see themselves.
     """
-    path = _find(name)
+    path = site_file(name)
     node = load(path)
     site = parse_site(node, stations)
     rules = _rules(site, path, node, policy)
@@ -79,7 +80,8 @@ def load_site(name: str, stations: int | None = None, policy: Path | None = None
     return SiteBundle(name, site, rules, security, parse_review(load(_beside(path, "portfolio.yaml"))))
 
 
-def _find(name: str) -> Path:
+def site_file(name: str) -> Path:
+    """The file a site is loaded from, by the argument it is loaded by. BadInput if none has that name."""
     path = Path(name)
     own = (path / "fleet.yaml").is_file()
     if NAME.match(name) and not own and (fleets_folder() / name / "fleet.yaml").is_file():
@@ -92,14 +94,23 @@ def _find(name: str) -> Path:
 
 
 def _rules(site: Site, path: Path, node: Located, tried: Path | None) -> Rulebook:
-    """The three layers: the folder's own files where they stand, the bundled ones otherwise."""
-    own = path.parent / "policy.yaml" if tried is None else tried
-    type_file = _beside(path, f"site_types/{site.type}.yaml")
+    return rulebook(*_trees(path, node, tried), site)
+
+
+def layers_of(name: str) -> Layers:
+    """The three layers of a site's policy, by the argument it is loaded by."""
+    path = site_file(name)
+    return Layers(*_trees(path, load(path)))
+
+
+def _trees(path: Path, node: Located, tried: Path | None = None) -> tuple[Located, Located, Located | None]:
+    """The three layers: the folder's own files where they stand, the bundled ones otherwise. `tried`: instead of the site's own."""
+    own, kind = path.parent / "policy.yaml" if tried is None else tried, node.text("type")
+    type_file = _beside(path, f"site_types/{kind}.yaml")
     if not type_file.is_file():
         types = [p.stem for p in (fleets_folder() / "site_types").glob("*.yaml")]
-        raise BadInput(node.need("type").source, f"site type {site.type!r} is not known", nearest(site.type, types))
-    policy = load(own) if tried is not None or own.is_file() else None
-    return rulebook(load(_beside(path, "portfolio.yaml")), load(type_file), policy, site)
+        raise BadInput(node.need("type").source, f"site type {kind!r} is not known", nearest(kind, types))
+    return load(_beside(path, "portfolio.yaml")), load(type_file), load(own) if tried is not None or own.is_file() else None
 
 
 def _beside(path: Path, name: str) -> Path:

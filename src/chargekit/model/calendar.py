@@ -35,6 +35,10 @@ class Calendar:
     def now_of(self, moment: datetime) -> float:
         """Run time of an instant; a naive datetime is taken as UTC (1.6 chargers send those)."""
         aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if aware.tzinfo is self.epoch.tzinfo:
+            # Two times of one zone are subtracted by the clock on the wall: an hour off over a shift of it.
+            aware = aware.astimezone(UTC)
+            return (aware - self.epoch.astimezone(UTC)).total_seconds()
         return (aware - self.epoch).total_seconds()
 
     def parse(self, text: str) -> float:

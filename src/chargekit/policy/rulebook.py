@@ -7,38 +7,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
 from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
-from chargekit.policy.review import KEYS as REVIEW
+from chargekit.policy.access import AccessRules, parse_access
+from chargekit.policy.layers import Effective, Layers, Sourced
+from chargekit.policy.people import one_class
+from chargekit.policy.priority import Order, PriorityRules
+from chargekit.policy.ranking import parse_priority, ranked
 from chargekit.policy.tariff import CostRules, cost_rules
 
 COST: Final = ("plan", "price", "tariff", "demand_charge")
-PORTFOLIO: Final[dict[str, tuple[str, ...]]] = {"access": ("classes",), "incidents": ("overrides",), "review": tuple(REVIEW)}
-TYPE: Final[dict[str, tuple[str, ...]]] = {
-    "access": ("default_class",), "priority": ("ranks",), "power": ("lease", "margin"), "cost": COST,
-    "incidents": ("fallback", "default", "meter_stale"),
-}  # fmt: skip
-SITE: Final[dict[str, tuple[str, ...]]] = {
-    "access": ("tokens", "groups", "default_class"), "priority": ("ranks",), "power": ("limits", "lease", "margin"), "cost": COST,
-    "incidents": ("fallback", "default", "meter_stale"),
-}  # fmt: skip
 LONGEST_GROUP: Final = 20
 """Characters every OCPP version has room for in a group's id (1.6 section 7.28)."""
-WHERE: Final[dict[str, dict[str, tuple[str, ...]]]] = {"portfolio": PORTFOLIO, "site type": TYPE, "site": SITE}
-DEFAULTS: Final = {"lease": 900.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Sourced:
-    """A figure and where it was written."""
-
-    value: float
-    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +64,12 @@ class Rulebook:
     revision: str
     groups: tuple[tuple[str, str], ...] = ()
     """Token and group, whatever the token's case: tokens of a group may stop each other's transactions."""
+    effective: tuple[Effective, ...] = ()
+    """Every value in force with its layer and source."""
+    access: AccessRules = field(default_factory=AccessRules)
+    priority: PriorityRules = field(default_factory=lambda: PriorityRules(Order((), BUILT_IN)))
+    floors: Mapping[str, Sourced] = field(default_factory=dict)
+    """What a session of a class is promised at least, A per phase."""
     cost: CostRules = field(default_factory=CostRules)
 
     def class_of(self, token: str) -> ClassRule | None:
@@ -101,74 +92,30 @@ class Rulebook:
         return f"rank {rule.rank + 1} of {len(self.classes)}: class {user_class} ({rule.rank_source})"
 
 
-class _Layers:
-    """The layers' trees, highest first, and what each may say."""
-
-    def __init__(self, portfolio: Located, site_type: Located, site: Located | None) -> None:
-        self.trees = {"portfolio": portfolio, "site type": site_type}
-        if site is not None:
-            self.trees["site"] = site
-        for layer, tree in self.trees.items():
-            self._check(layer, tree)
-
-    def _check(self, layer: str, tree: Located) -> None:
-        tree.only("access", "priority", "power", "cost", "incidents", "review")
-        for domain, part in tree.table().items():
-            if part.value is None:
-                continue
-            for key, node in part.table().items():
-                if key in WHERE[layer].get(domain, ()):
-                    continue
-                owner = next((up for up in WHERE if key in WHERE[up].get(domain, ()) and up != layer), None)
-                if owner is not None:
-                    fixed = self.find(domain, key, owner)
-                    at = f" at {fixed.source}" if fixed else ""
-                    raise BadInput(node.source, f"{domain}.{key} is fixed by the {owner}{at}", "remove it here")
-                raise BadInput(node.source, f"unknown key {key!r}", nearest(key, WHERE[layer].get(domain, ("(none)",))))
-
-    def find(self, domain: str, key: str, layer: str) -> Located | None:
-        tree = self.trees.get(layer)
-        part = tree.get(domain) if tree is not None else None
-        return part.get(key) if part is not None else None
-
-    def lowest(self, domain: str, key: str) -> Located | None:
-        """The value of the lowest layer that has one."""
-        for layer in reversed(self.trees):
-            node = self.find(domain, key, layer)
-            if node is not None:
-                return node
-        return None
-
-    def figure(self, domain: str, key: str, unit: str) -> Sourced:
-        node = self.lowest(domain, key)
-        if node is None:
-            return Sourced(DEFAULTS[key], BUILT_IN)
-        return Sourced(node.as_number(unit, least=0), node.source)
-
-
 def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None, site: Site) -> Rulebook:
     """The rules in force at a site. BadInput, with file and line, for anything that can't be."""
-    layers = _Layers(portfolio, site_type, site_policy)
+    layers = Layers(portfolio, site_type, site_policy)
     classes = _classes(layers, portfolio)
     tokens_node = layers.find("access", "tokens", "site")
-    tokens = tuple((p, _class(n, classes)) for p, n in tokens_node.table().items()) if tokens_node else ()
+    tokens = tuple((p, one_class(n, classes)) for p, n in tokens_node.table().items()) if tokens_node else ()
     default = layers.lowest("access", "default_class")
     rules = Rulebook(
-        classes, tokens, _class(default, classes) if default else (None if tokens else list(classes)[-1]),
+        classes, tokens, one_class(default, classes) if default else (None if tokens else list(classes)[-1]),
         _limits(layers, site), _overrides(layers),
         layers.figure("power", "lease", "s"), layers.figure("power", "margin", "A"),
         layers.figure("incidents", "fallback", "A"), layers.figure("incidents", "default", "A"),
-        layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), cost_rules(*(layers.lowest("cost", key) for key in COST)),
+        layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), layers.effective(),
+        parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
+        cost_rules(*(layers.lowest("cost", key) for key in COST)),
     )  # fmt: skip
     _lint(rules, site)
-    canonical = repr((classes, tokens, rules.default_class, rules.limits, rules.override_rule, rules.lease_s, rules.fallback_a))
-    canonical += repr(rules.groups) if rules.groups else ""
-    canonical += repr(rules.cost) if rules.cost != CostRules() else ""
-    revision = hashlib.sha256(canonical.encode()).hexdigest()[:12]
-    return Rulebook(**{**{f: getattr(rules, f) for f in Rulebook.__slots__}, "revision": revision})
+    canonical = repr(
+        ([(row.key, row.value) for row in rules.effective], [(o.circuit, o.limit_a, o.limit_kw, o.rule) for o in rules.limits])
+    )
+    return replace(rules, revision=hashlib.sha256(canonical.encode()).hexdigest()[:12])
 
 
-def _classes(layers: _Layers, portfolio: Located) -> dict[str, ClassRule]:
+def _classes(layers: Layers, portfolio: Located) -> dict[str, ClassRule]:
     node = layers.find("access", "classes", "portfolio")
     if node is None:
         raise BadInput(portfolio.source, "the portfolio names no user classes", "access: {classes: {...}}")
@@ -176,14 +123,7 @@ def _classes(layers: _Layers, portfolio: Located) -> dict[str, ClassRule]:
     ranks = layers.lowest("priority", "ranks")
     if ranks is None:
         raise BadInput(portfolio.source, "no layer ranks the user classes", "priority: {ranks: [...]}")
-    order: dict[str, Source] = {}
-    for one in ranks:
-        name = one.as_text()
-        if name not in named:
-            raise BadInput(one.source, f"user class {name!r} is defined nowhere", nearest(name, named))
-        if name in order:
-            raise BadInput(one.source, f"user class {name!r} is ranked twice", f"first at {order[name]}")
-        order[name] = one.source
+    order = ranked(ranks, named)
     missing = [name for name in named if name not in order]
     if missing:
         raise BadInput(ranks.source, f"no rank for {', '.join(missing)}", f"defined at {named[missing[0]].source}")
@@ -193,14 +133,24 @@ def _classes(layers: _Layers, portfolio: Located) -> dict[str, ClassRule]:
     }
 
 
-def _class(node: Located, classes: Mapping[str, ClassRule]) -> str:
-    name = node.as_text()
-    if name not in classes:
-        raise BadInput(node.source, f"user class {name!r} is defined nowhere", nearest(name, classes))
-    return name
+def _priority(layers: Layers, classes: Mapping[str, ClassRule], site: Site) -> PriorityRules:
+    ranks = layers.lowest("priority", "ranks")
+    assert ranks is not None
+    return parse_priority(layers, classes, Order(tuple(classes), ranks.source), site.calendar)
 
 
-def _groups(layers: _Layers) -> tuple[tuple[str, str], ...]:
+def _floors(layers: Layers, classes: Mapping[str, ClassRule]) -> dict[str, Sourced]:
+    """`power.floors`: by class, of the lowest layer that says anything."""
+    node = layers.lowest("power", "floors")
+    found: dict[str, Sourced] = {}
+    for name, one in (node.table() if node else {}).items():
+        if name not in classes:
+            raise BadInput(one.source, f"user class {name!r} is defined nowhere", nearest(name, classes))
+        found[name] = Sourced(one.as_number("A", least=0), one.source)
+    return found
+
+
+def _groups(layers: Layers) -> tuple[tuple[str, str], ...]:
     """`access.groups`: a group's id and its tokens, each in one group."""
     node = layers.find("access", "groups", "site")
     found: dict[str, tuple[str, str, Source]] = {}
@@ -216,7 +166,7 @@ def _groups(layers: _Layers) -> tuple[tuple[str, str], ...]:
     return tuple((token, name) for token, name, _ in found.values())
 
 
-def _limits(layers: _Layers, site: Site) -> tuple[Limit, ...]:
+def _limits(layers: Layers, site: Site) -> tuple[Limit, ...]:
     limits = [Limit(c.name, c.rating_a, c.source, c.limit_kw) for c in site.circuits.values()]
     node = layers.find("power", "limits", "site")
     for name, one in (node.table() if node else {}).items():
@@ -226,13 +176,15 @@ def _limits(layers: _Layers, site: Site) -> tuple[Limit, ...]:
     return tuple(limits)
 
 
-def _overrides(layers: _Layers) -> OverrideRule:
+def _overrides(layers: Layers) -> OverrideRule:
     node = layers.find("incidents", "overrides", "portfolio")
     if node is None:
         return OverrideRule((), 12 * 3600.0, BUILT_IN)
     node.only("may_authorise", "max_duration")
+    if not node.has("max_duration"):
+        raise BadInput(node.source, "overrides without expiry: one that is forgotten would lead for ever", "max_duration: 12 h")
     who = tuple(one.as_text() for one in node.list("may_authorise"))
-    return OverrideRule(who, node.number("max_duration", "s", 12 * 3600.0, least=1), node.source)
+    return OverrideRule(who, node.number("max_duration", "s", least=1), node.source)
 
 
 def _lint(rules: Rulebook, site: Site) -> None:

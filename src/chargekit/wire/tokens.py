@@ -34,9 +34,14 @@ def checked(token: str, version: str) -> str:
     return token
 
 
+def said(status: str, version: str) -> str:
+    """A status as this version says it: NotAtThisTime and the like are Invalid where there is no such word (1.6 section 7.2)."""
+    return status if status in _STATUSES[version] else "Invalid"
+
+
 def write_info(answer: TokenAnswer | ListedToken, cal: Calendar, version: str) -> Payload:
     """idTagInfo or idTokenInfo. A status the version has no word for is Invalid."""
-    status = answer.status if answer.status in _STATUSES[version] else "Invalid"
+    status = said(answer.status or "", version)
     group = checked(answer.group, version) or None
     if version == "1.6":
         return no_nones(status=status, expiryDate=iso(cal, answer.until), parentIdTag=group)

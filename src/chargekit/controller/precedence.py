@@ -1,0 +1,82 @@
+"""Who may charge and who comes first: the operator's decisions on sessions, each by the rulebook, a hand's class or an override."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chargekit.controller.peer import Peer
+from chargekit.controller.places import Key, Place
+from chargekit.controller.rules_desk import RulesDesk
+from chargekit.controller.token_desk import TokenDesk
+from chargekit.model.limit import Limit
+from chargekit.model.points import point
+from chargekit.policy.access import Access
+from chargekit.policy.overrides import Override
+from chargekit.policy.priority import Ranked
+from chargekit.policy.rulebook import Rulebook
+from chargekit.wire.messages import TokenAnswer
+
+FIRST = -2
+"""The rank of an override without a class: before all that rules put forward."""
+
+
+class Precedence:
+    """The part of the operator that looks at people."""
+
+    rules: Rulebook
+    desk: RulesDesk
+    tokens: TokenDesk
+    overrides: list[Override]
+    classes: dict[str, str]
+    places: Mapping[Key, Place]
+
+    def limits_at(self, now: float) -> Sequence[Limit]:
+        """Every cap in force: the operator knows."""
+        raise NotImplementedError
+
+    def token_answer(self, peer: Peer, token: str, now: float) -> TokenAnswer | None:
+        """A token's answer; held back until the station's defaults are confirmed."""
+        said = self.admitted(peer.spec.id, token, now)
+        if not said.accepted:
+            return TokenAnswer(said.status)
+        if any(self.places[(peer.spec.id, n)].outgoing.default_a is None for n in peer.evses):
+            return None
+        return self.tokens.accepted(token)
+
+    @point("controller.access")
+    def admitted(self, station: str, token: str, now: float) -> Access:
+        """Whether a token may charge at a station now, by the rules of access."""
+        return self.desk.admitted(station, token, self.class_name(token), self.limits_at(now), now)
+
+    def class_name(self, token: str) -> str | None:
+        if token in self.classes:
+            return self.classes[token]
+        found = self.rules.class_of(token)
+        return found.name if found else None
+
+    @point("controller.rank")
+    def rank_of(self, station: str, token: str, now: float) -> tuple[int, str]:
+        """A session's rank, 0 first, and why. An override in force leads."""
+        for one in self.overrides:
+            if self.override_leads(one, now) and (one.token == token or one.station == station):
+                if one.user_class:
+                    return self.rules.rank_of(one.user_class), f"override {one.id} by {one.who}: class {one.user_class}"
+                return FIRST, f"override {one.id} by {one.who}: {one.why}"
+        stands = self.standing(station, token, now)
+        return (stands.rank, stands.because) if stands is not None else (99, "class unknown")
+
+    @point("controller.standing")
+    def standing(self, station: str, token: str, now: float) -> Ranked | None:
+        """Where the rules put a session among all; None for a token of no class."""
+        return self.desk.standing(station, token, self.class_name(token), now)
+
+    @point("controller.override_leads")
+    def override_leads(self, one: Override, now: float) -> bool:
+        """An override leads until its expiry, and not at it."""
+        return now < one.until
+
+    @point("controller.tie")
+    def tie(self, started: float, name: str, number: int) -> tuple[Any, ...]:
+        """Order inside a rank: who came first."""
+        return (round(started, 3), name, number)

@@ -1,0 +1,151 @@
+"""The rules of access and priority as the operator asks them: what they need to know of sessions and site, from what was told and metered.
+
+A turn is counted while a limit of at least 6 A leads. Energy of past sessions is by the registers told at their ends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+from chargekit.controller.csms import Controller
+from chargekit.controller.meters import CircuitMeters
+from chargekit.controller.places import Key, Place
+from chargekit.model.limit import Limit
+from chargekit.model.session import Session
+from chargekit.model.site import Site
+from chargekit.policy.access import Access, SiteState, decide
+from chargekit.policy.priority import Ranked, SessionFacts, SiteFacts, rank
+from chargekit.policy.rulebook import Rulebook
+from chargekit.policy.windows import Moment, moment
+from chargekit.wire.messages import TransactionEnded
+from chargekit.world.events import Effect, Note
+
+SERVED_A: Final = 6.0
+MOST_PAST, MOST_TOKENS, MOST_DAYS, MOST_REFUSED = 64, 20_000, 366, 256
+"""What is kept: sessions of a token, tokens, days, refusals not yet noted."""
+
+
+class RulesDesk:
+    """`places`, `meters`: those of the operator, read live."""
+
+    def __init__(self, site: Site, rules: Rulebook, csms: Controller, meters: CircuitMeters, places: Mapping[Key, Place]) -> None:
+        self.site, self.rules, self.csms, self.meters, self.places = site, rules, csms, meters, places
+        self.groups = {token.upper(): group for token, group in rules.groups}
+        self.served: dict[tuple[str, str], float] = {}
+        """Seconds of current, by station and transaction."""
+        self.past: dict[str, deque[tuple[float, float]]] = {}
+        self.planned: dict[str, tuple[float, float | None]] = {}
+        self._running: dict[tuple[str, str], Session] = {}
+        self._least_free: dict[date, int] = {}
+        self._refused: deque[tuple[float, str, str, Access]] = deque(maxlen=MOST_REFUSED)
+        self._told: dict[str, tuple[str, Access]] = {}
+        self._ticked = 0.0
+        self._moment: Moment | None = None
+
+    def when(self, now: float) -> Moment:
+        """The instant as the rules see it."""
+        if self._moment is None or self._moment.now != now:
+            self._moment = moment(self.csms.calendar, now, self.rules.access.holidays)
+        return self._moment
+
+    # --- access -------------------------------------------------------------------------------------------------
+
+    def admitted(self, station: str, token: str, user_class: str | None, limits: Sequence[Limit], now: float) -> Access:
+        """Whether a token may charge at a station. Who charges there already may always be heard: to stop, too, takes an Authorize."""
+        said = decide(self.rules.access, token, user_class, station, self.when(now), self.state(limits))
+        if said.rule in ("place", "window", "guests") and self._charges(station, token):
+            return Access("Accepted", "running", f"{token} charges at {station} already", said.source)
+        if not said.accepted and self._told.get(station) != (token, said):
+            self._told[station] = (token, said)
+            self._refused.append((now, station, token, said))
+        return said
+
+    def _charges(self, station: str, token: str) -> bool:
+        """Whether a session of this token, or of its group, runs at the station."""
+        group = self.groups.get(token.upper())
+        for known in self.csms.peers[station].evses.values():
+            running = known.session.token.upper() if known.session is not None else ""
+            if running and (running == token.upper() or (group is not None and self.groups.get(running) == group)):
+                return True
+        return False
+
+    def state(self, limits: Sequence[Limit]) -> SiteState:
+        """How the site is: a silent meter and an unruly station are incidents."""
+        incident = any("silent" in one.rule for one in limits) or any(p.outgoing.unruly for p in self.places.values())
+        root = self.site.root.name
+        lowest = min((one.limit_a for one in limits if one.circuit == root), default=math.inf)
+        drawn = max(self.meters.flows.get(root, (0.0,)))
+        return SiteState(incident, drawn / lowest if lowest > 0 else 1.0)
+
+    # --- priority -----------------------------------------------------------------------------------------------
+
+    def standing(self, station: str, token: str, user_class: str | None, now: float) -> Ranked | None:
+        """Where a session stands among all; None for a token of no class."""
+        if user_class is None:
+            return None
+        sessions = [k.session for k in self.csms.peers[station].evses.values() if k.session is not None and k.session.token == token]
+        started, served_s = now, 0.0
+        if sessions:
+            started = min(one.started for one in sessions)
+            served_s = max(self.served.get((station, one.tx), 0.0) for one in sessions)
+        departs, soc_percent = self.planned.get(token, (None, None))
+        facts = SessionFacts(token, user_class, started, departs, soc_percent, served_s, tuple(self.past.get(token, ())))
+        return rank(self.rules.priority, facts, self.when(now), self._site_facts(now))
+
+    def _site_facts(self, now: float) -> SiteFacts:
+        if not self.rules.priority.triggers:
+            return SiteFacts()
+        today = self.when(now).local.date()
+        return SiteFacts(tuple(self._least_free[day] for day in sorted(self._least_free, reverse=True) if day < today))
+
+    def floor_a(self, user_class: str | None) -> float:
+        """What a session of a class is promised, A per phase."""
+        floor = self.rules.floors.get(user_class or "")
+        return floor.value if floor is not None else 0.0
+
+    # --- what is learned ----------------------------------------------------------------------------------------
+
+    def departs(self, args: Mapping[str, Any]) -> None:
+        """Dispatch says when a token's vehicle leaves, and how full it was, if it knows."""
+        soc = args.get("soc_percent")
+        self.planned[str(args["token"])] = (float(args["departs"]), float(soc) if soc is not None else None)
+
+    def tick(self, now: float, out: list[Effect]) -> None:
+        """Time went by: turns and free EVSEs are counted, refusals noted."""
+        took_s, self._ticked = now - self._ticked, now
+        free = 0
+        for place in self.places.values():
+            session = place.known.session
+            if session is None:
+                free += 1
+                continue
+            at = (place.key[0], session.tx)
+            self._running[at] = session
+            lead = place.outgoing.leading
+            if lead is not None and lead.most_a(now) >= SERVED_A:
+                self.served[at] = self.served.get(at, 0.0) + took_s
+        if self.rules.priority.triggers:
+            today = self.when(now).local.date()
+            self._least_free[today] = min(free, self._least_free.get(today, free))
+            if len(self._least_free) > MOST_DAYS:
+                del self._least_free[min(self._least_free)]
+        while self._refused:
+            at_s, station, token, said = self._refused.popleft()
+            body = {"token": token, "status": said.status, "rule": said.rule, "because": said.because, "at": round(at_s, 3)}
+            out.append(Note("controller", station, "access", body))
+
+    def ended(self, station: str, fact: TransactionEnded, now: float) -> None:
+        """A transaction is over: what its token got is remembered."""
+        session = self._running.pop((station, fact.tx), None)
+        self.served.pop((station, fact.tx), None)
+        if session is None:
+            return
+        got = fact.register_wh - session.start_register_wh
+        if math.isfinite(got) and got >= 0.0:
+            self.past.setdefault(session.token, deque(maxlen=MOST_PAST)).append((now, got))
+            if len(self.past) > MOST_TOKENS:
+                del self.past[next(iter(self.past))]

@@ -1,0 +1,92 @@
+"""Policy files of a portfolio: the schemas written from the table of keys, and what differs between sites and from their templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chargekit.lab.bundled import fleets_folder
+from chargekit.lab.sitefile import SiteBundle, layers_of, load_site, site_file
+from chargekit.lab.yamlfile import load
+from chargekit.model.located import BadInput
+from chargekit.policy.findings import Finding, people
+from chargekit.policy.layers import Effective
+from chargekit.policy.lint import lint
+from chargekit.policy.proofs import Proof, prove
+from chargekit.policy.schema import LAYERS, SITE, TYPE, json_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One key that two rulebooks answer differently; None: it says nothing there."""
+
+    key: str
+    one: Effective | None
+    other: Effective | None
+
+
+def schema_files() -> dict[str, str]:
+    """File name to text, of each layer's JSON Schema."""
+    return {f"{layer.replace(' ', '_')}.schema.json": json.dumps(json_schema(layer), indent=1, sort_keys=True) + "\n" for layer in LAYERS}
+
+
+def schemas_folder() -> Path:
+    """Where the schemas stand in a checkout or wheel."""
+    return fleets_folder() / "schemas"
+
+
+def differences(one: SiteBundle, other: SiteBundle) -> Iterator[Difference]:
+    """Every key whose effective value differs between two sites, in the order of the rulebook."""
+    left = {row.key: row for row in one.rulebook.effective}
+    right = {row.key: row for row in other.rulebook.effective}
+    for key in dict.fromkeys((*left, *right)):
+        a, b = left.get(key), right.get(key)
+        if (a.value if a else None) != (b.value if b else None):
+            yield Difference(key, a, b)
+
+
+def drift(bundle: SiteBundle) -> Iterator[Difference]:
+    """Where a site says otherwise than its site type's template: (template's value, the site's)."""
+    layers = layers_of(bundle.name)
+    template = {row.key: row for row in layers.effective(without=SITE) if row.layer == TYPE}
+    mine = {row.key: row for row in bundle.rulebook.effective}
+    touched = {_rule(key) for key, row in mine.items() if row.layer == SITE}
+    for key in dict.fromkeys((*template, *mine)):
+        if _rule(key) not in touched or not any(_rule(key) == _rule(k) for k in template):
+            continue
+        a, b = template.get(key), mine.get(key)
+        if (a.value if a else None) != (b.value if b else None):
+            yield Difference(key, a, b)
+
+
+def _rule(key: str) -> str:
+    return ".".join(key.split(".")[:2])
+
+
+def proofs_file(name: str) -> Path:
+    """The policy test file of a site, beside its policy; it need not be there."""
+    return site_file(name).parent / "policy_test.yaml"
+
+
+def proved(name: str) -> list[Proof]:
+    """Every expectation of a site's policy tests. BadInput where there is no such file."""
+    path = proofs_file(name)
+    if not path.is_file():
+        raise BadInput(None, f"site {name} has no policy tests", f"{path.name} beside its policy")
+    bundle = load_site(name)
+    return list(prove(bundle.rulebook, bundle.site, load(path)))
+
+
+def findings(names: Sequence[str]) -> list[Finding]:
+    """What lint finds at these sites; of several, also which classes nobody can be at any of them."""
+    bundles = [load_site(name) for name in names]
+    found = [one for bundle in bundles for one in lint(bundle.rulebook, bundle.site)]
+    if len(bundles) > 1:
+        there = {name for bundle in bundles for name in people(bundle.rulebook)}
+        for name, rule in {n: r for bundle in bundles for n, r in bundle.rulebook.classes.items()}.items():
+            if name not in there:
+                text = f"nobody can be {name} at any of {len(bundles)} sites: no token gets this class"
+                found.append(Finding("nobody", rule.class_source, text))
+    return list(dict.fromkeys(found))

@@ -1,0 +1,126 @@
+"""The three layers as one: which may say what, which value leads, and where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
+from chargekit.policy.schema import BY_PATH, DOMAINS, KEYS, LAYERS, PORTFOLIO, SITE, TYPE, keys_of
+
+DEFAULTS: Final = {"lease": 900.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
+UNITS: Final = {"lease": "s", "margin": "A", "fallback": "A", "default": "A", "meter_stale": "s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A figure and where it was written."""
+
+    value: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """One effective value: its key, the value as text, the layer that said it and where."""
+
+    key: str
+    value: str
+    layer: str
+    source: Source
+
+
+class Layers:
+    """The layers' trees, highest first. BadInput for a key a layer may not say, and for one an upper layer fixed, naming both lines."""
+
+    def __init__(self, portfolio: Located, site_type: Located, site: Located | None) -> None:
+        self.trees = {PORTFOLIO: portfolio, TYPE: site_type}
+        if site is not None:
+            self.trees[SITE] = site
+        self.fixed: dict[tuple[str, str], tuple[str, Source]] = {}
+        for layer, tree in self.trees.items():
+            self._check(layer, tree)
+            self._fix(layer, tree)
+
+    def _check(self, layer: str, tree: Located) -> None:
+        tree.only(*DOMAINS, *(() if layer == SITE else ("fixed",)))
+        for domain, part in tree.table().items():
+            if domain == "fixed" or part.value is None:
+                continue
+            for key, node in part.table().items():
+                if (domain, key) in self.fixed:
+                    owner, source = self.fixed[domain, key]
+                    raise BadInput(node.source, f"{domain}.{key} is fixed by the {owner} at {source}", "remove it here")
+                if key in keys_of(layer, domain):
+                    continue
+                up = next((up for up in LAYERS if up != layer and key in keys_of(up, domain)), None)
+                if up is not None:
+                    fixed = self.find(domain, key, up)
+                    at = f" at {fixed.source}" if fixed else ""
+                    raise BadInput(node.source, f"{domain}.{key} is fixed by the {up}{at}", "remove it here")
+                raise BadInput(node.source, f"unknown key {key!r}", nearest(key, keys_of(layer, domain) or ("(none)",)))
+
+    def _fix(self, layer: str, tree: Located) -> None:
+        """`fixed: [power.margin]`: no lower layer may touch these."""
+        for one in tree.list("fixed"):
+            domain, _, name = one.as_text().partition(".")
+            if (domain, name) not in BY_PATH:
+                raise BadInput(one.source, f"no rule is named {one.as_text()!r}", nearest(one.as_text(), (".".join(k) for k in BY_PATH)))
+            self.fixed.setdefault((domain, name), (layer, one.source))
+
+    def find(self, domain: str, key: str, layer: str) -> Located | None:
+        tree = self.trees.get(layer)
+        part = tree.get(domain) if tree is not None else None
+        return part.get(key) if part is not None else None
+
+    def lowest(self, domain: str, key: str) -> Located | None:
+        """The value of the lowest layer that has one."""
+        return next((node for _, node in self.said(domain, key)), None)
+
+    def said(self, domain: str, key: str) -> Iterator[tuple[str, Located]]:
+        """Every layer that says something, lowest first."""
+        for layer in reversed(self.trees):
+            node = self.find(domain, key, layer)
+            if node is not None:
+                yield layer, node
+
+    def figure(self, domain: str, key: str, unit: str) -> Sourced:
+        node = self.lowest(domain, key)
+        if node is None:
+            return Sourced(DEFAULTS[key], BUILT_IN)
+        return Sourced(node.as_number(unit, least=0), node.source)
+
+    def effective(self, without: str = "") -> tuple[Effective, ...]:
+        """Every value in force, in the order of the table of keys; `without`: as if that layer said nothing."""
+        found: list[Effective] = []
+        for key in KEYS:
+            path = f"{key.domain}.{key.name}"
+            said = [(layer, node) for layer, node in self.said(key.domain, key.name) if layer != without]
+            for layer, node in said if path == "access.blocked" else said[:1]:
+                found += [Effective(name, value, layer, source) for name, value, source in _flat(path, node)]
+            if not said and key.name in DEFAULTS:
+                found.append(Effective(path, f"{DEFAULTS[key.name]:g} {UNITS[key.name]}", "built-in", BUILT_IN))
+        return tuple(found)
+
+
+def _flat(path: str, node: Located) -> Iterator[tuple[str, str, Source]]:
+    if isinstance(node.value, dict):
+        for name, one in node.table().items():
+            yield from _flat(f"{path}.{name}", one)
+    elif isinstance(node.value, list) and any(isinstance(one.value, dict) for one in node.items()):
+        for number, one in enumerate(node.items(), 1):
+            yield f"{path}.{number}", words(one), one.source
+    else:
+        yield path, words(node), node.source
+
+
+def words(node: Located) -> str:
+    """A value as it reads on one line."""
+    if isinstance(node.value, dict):
+        return ", ".join(f"{name}: {words(one)}" for name, one in node.table().items())
+    if isinstance(node.value, list):
+        return "[" + ", ".join(words(one) for one in node.items()) + "]"
+    if isinstance(node.value, bool):
+        return "true" if node.value else "false"
+    return str(node.value)
