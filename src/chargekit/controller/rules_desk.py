@@ -113,6 +113,8 @@ class RulesDesk:
         """Dispatch says when a token's vehicle leaves, and how full it was, if it knows."""
         soc = args.get("soc_percent")
         self.planned[str(args["token"])] = (float(args["departs"]), float(soc) if soc is not None else None)
+        if len(self.planned) > MOST_TOKENS:
+            del self.planned[next(iter(self.planned))]
 
     def tick(self, now: float, out: list[Effect]) -> None:
         """Time went by: turns and free EVSEs are counted, refusals noted."""
@@ -125,6 +127,11 @@ class RulesDesk:
                 continue
             at = (place.key[0], session.tx)
             self._running[at] = session
+            if len(self._running) > 4 * len(self.places) + 8:
+                # Ends that were never told.
+                oldest = next(iter(self._running))
+                del self._running[oldest]
+                self.served.pop(oldest, None)
             lead = place.outgoing.leading
             if lead is not None and lead.most_a(now) >= SERVED_A:
                 self.served[at] = self.served.get(at, 0.0) + took_s
