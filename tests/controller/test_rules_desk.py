@@ -167,6 +167,16 @@ def test_an_override_stands_before_all_that_rules_put_forward(lab_of):
     assert lab.controller.operator.rank_of("a-2", "GST-2", now + 1.0)[0] == FIRST < AHEAD
 
 
+def test_an_override_as_a_class_ranks_as_that_class_does_at_this_hour(lab_of):
+    lab = lab_of(TOKENS + 'priority: {windows: [{from: "08:00", to: "09:00", ranks: [guest, employee, resident, route_critical]}]}\n')
+    args = {"id": "o", "token": "RES-1", "until": 7000.0, "who": "dispatcher", "why": "ferry", "user_class": "employee"}
+    lab.rig.act(CSMS, "create_override", args)
+    lab.world.run_until(100.0)
+    rules = lab.controller.operator
+    assert [rules.rank_of("a-1", "RES-1", at)[0] for at in (100.0, 3601.0)] == [1, 2]
+    assert [rules.rank_of("a-1", "RES-2", at)[0] for at in (100.0, 3601.0)] == [2, 0]
+
+
 def test_a_blocked_token_is_on_no_local_list(lab_of):
     lab = lab_of('access:\n  tokens: {RES-1: resident, RES-2: resident}\n  blocked: ["RES-2"]\n')
     assert [t.token for t in lab.controller.operator.tokens.listed()] == ["RES-1"]

@@ -96,6 +96,10 @@ class RulesDesk:
         facts = SessionFacts(token, user_class, started, departs, soc_percent, served_s, tuple(self.past.get(token, ())))
         return rank(self.rules.priority, facts, self.when(now), self._site_facts(now))
 
+    def place_of(self, user_class: str, now: float) -> int:
+        """A class's place in the order in force, 0 first."""
+        return self.rules.priority.order_at(self.when(now)).classes.index(user_class)
+
     def _site_facts(self, now: float) -> SiteFacts:
         if not self.rules.priority.triggers:
             return SiteFacts()
