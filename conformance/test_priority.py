@@ -135,3 +135,53 @@ async def test_who_leaves_soon_and_is_low_goes_first(bench: Bench) -> None:
     await leads(low, high, full_a=full_a)
     await site.lever("set_departure", token=driver, departs=departs, soc_percent=near.below_soc + 20)
     await leads(high, low, full_a=full_a)
+
+
+async def back_again(
+    bench: Bench, site: SiteUnder, who: str, peer: str, for_s: float, *, last: bool
+) -> tuple[Charger, Charger]:  # fmt: skip
+    """`who` charges for a while and leaves; then it comes back, before or after its peer, and a cap lets one of them charge.
+    The charger of `who`, and its peer's."""
+    arena = site.arena()
+    one, two = arena.chargers
+    await site.settle([(one, who)])
+    await bench.sleep(for_s)
+    await one.press_stop()
+    await one.expect(lambda: one.transaction is None, 60, "the end its user asked for")
+    await one.unplug()
+    await bench.sleep(30)
+    await site.settle([(two, peer), (one, who)] if last else [(one, who), (two, peer)])
+    await capped(bench, site, arena, 10.0)
+    return one, two
+
+
+@case("CK-PRI-106", scope="site", covers={"fairness over days"}, area="priority", limit_s=14400)
+async def test_who_got_less_in_the_last_days_goes_first(bench: Bench) -> None:
+    """Two equal cars of a class that shares by days, under a cap that lets one of them charge: who charged before and came back stands
+    behind the one that had nothing yet, though it comes first."""
+    site = bench.site()
+    fairness = site.rules.priority.fairness
+    taken = {name for one in site.rules.priority.triggers for name in one.classes}
+    names = [name for name in fairness.classes if name not in taken] if fairness is not None else []
+    if not names:
+        raise NotApplicable("no class of this site shares by what was got in the last days alone")
+    before, fresh = of_class(site, names[0], 1), of_class(site, names[0], 2)
+    one, two = await back_again(bench, site, before, fresh, 900, last=False)
+    await one.meter.settles(at_most_a=1, within=90)
+    await two.meter.draws(at_least_a=8, within_s=150)
+    await one.meter.holds(at_most_a=1, for_s=120)
+
+
+@case("CK-PRI-107", scope="site", covers={"persistent under-allocation"}, area="priority", limit_s=14400)
+async def test_who_got_too_little_is_put_forward(bench: Bench) -> None:
+    """Two equal cars of one class under a cap that lets one of them charge: who came in the last days and got less than its class is
+    meant to get comes first, though it comes last."""
+    site = bench.site()
+    rules = [one for one in site.rules.priority.triggers if one.kind == "under_allocation" and one.below_wh >= 1000.0]
+    if not rules:
+        raise NotApplicable("no class of this site is put forward for getting too little")
+    name = rules[0].classes[0]
+    short, peer = await back_again(bench, site, of_class(site, name, 1), of_class(site, name, 2), 60, last=True)
+    await peer.meter.settles(at_most_a=1, within=90)
+    await short.meter.draws(at_least_a=8, within_s=150)
+    await peer.meter.holds(at_most_a=1, for_s=120)

@@ -108,6 +108,7 @@ KILLS = {
     "early-birds-keep": ("CK-PRI-103", SITE, "did not reach 8 A"),
     "one-order-all-day": ("CK-PRI-104", SITE, "ac-01 did not fall below"),
     "deaf-to-departures": ("CK-PRI-105", SITE, "ac-01 did not fall below"),
+    "remembers-no-session": ("CK-PRI-106", SITE, "did not fall below 1.3 A"),
     "open-all-hours": ("CK-ACC-101", SITE, "was answered Accepted at"),
     "every-bay-for-everybody": ("CK-ACC-102", SITE, "was answered Accepted at"),
     "always-says-invalid": ("CK-ACC-102", SITE, "was answered Invalid at ac-12, NotAtThisLocation expected"),
@@ -168,6 +169,7 @@ KILLS = {
 """Defect: the case or check that must catch it, on which subject, and what its reason says."""
 
 ALSO = {
+    "CK-PRI-107": ("remembers-no-session", SITE),
     "CK-AUTH-003": ("welded-contactor", "ac-01"),
     "CK-TX-001": ("no-meter-values", "ac-01"),
     "CK-PRO-015": ("accepts-any-profile", "ac-01"),

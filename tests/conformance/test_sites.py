@@ -32,6 +32,8 @@ BY_RULE = {
     "CK-PRI-103": ((), "no class of this site takes turns of an hour or less"),
     "CK-PRI-104": ((), "the ranks of this site do not change"),
     "CK-PRI-105": (("campus",), ""),
+    "CK-PRI-106": ((), "no class of this site shares by what was got in the last days alone"),
+    "CK-PRI-107": (("multifamily", "campus"), "no class of this site is put forward for getting too little"),
 }
 """Cases about rules not every site has: where they apply, and what is said elsewhere."""
 

@@ -61,7 +61,7 @@ class Precedence:
         for one in self.overrides:
             if self.override_leads(one, now) and (one.token == token or one.station == station):
                 if one.user_class:
-                    return self.rules.rank_of(one.user_class), f"override {one.id} by {one.who}: class {one.user_class}"
+                    return self.desk.place_of(one.user_class, now), f"override {one.id} by {one.who}: class {one.user_class}"
                 return FIRST, f"override {one.id} by {one.who}: {one.why}"
         stands = self.standing(station, token, now)
         return (stands.rank, stands.because) if stands is not None else (99, "class unknown")

@@ -91,7 +91,17 @@ class DeafToDepartures(Defect, Operator):
         return super().standing(station, token, now)
 
 
+class RemembersNoSession(Defect, Operator):
+    name = "remembers-no-session"
+    seen = "starts every day from nothing: what a driver got before counts for nothing"
+    area, point, part = "priority", "controller.standing", "controller"
+
+    def standing(self, station: str, token: str, now: float) -> Ranked | None:
+        self.desk.past.clear()
+        return super().standing(station, token, now)
+
+
 RULE_DEFECTS: tuple[type[Defect], ...] = (
     OpenAllHours, EveryBayForAll, BlockedPasses, GuestsInTrouble, TakesStrangers, AlwaysInvalid, NeverRotates, OneOrderAllDay,
-    DeafToDepartures,
+    DeafToDepartures, RemembersNoSession,
 )  # fmt: skip

@@ -96,6 +96,10 @@ class RulesDesk:
         facts = SessionFacts(token, user_class, started, departs, soc_percent, served_s, tuple(self.past.get(token, ())))
         return rank(self.rules.priority, facts, self.when(now), self._site_facts(now))
 
+    def place_of(self, user_class: str, now: float) -> int:
+        """A class's place in the order in force, 0 first."""
+        return self.rules.priority.order_at(self.when(now)).classes.index(user_class)
+
     def _site_facts(self, now: float) -> SiteFacts:
         if not self.rules.priority.triggers:
             return SiteFacts()
@@ -113,6 +117,8 @@ class RulesDesk:
         """Dispatch says when a token's vehicle leaves, and how full it was, if it knows."""
         soc = args.get("soc_percent")
         self.planned[str(args["token"])] = (float(args["departs"]), float(soc) if soc is not None else None)
+        if len(self.planned) > MOST_TOKENS:
+            del self.planned[next(iter(self.planned))]
 
     def tick(self, now: float, out: list[Effect]) -> None:
         """Time went by: turns and free EVSEs are counted, refusals noted."""
@@ -125,6 +131,11 @@ class RulesDesk:
                 continue
             at = (place.key[0], session.tx)
             self._running[at] = session
+            if len(self._running) > 4 * len(self.places) + 8:
+                # Ends that were never told.
+                oldest = next(iter(self._running))
+                del self._running[oldest]
+                self.served.pop(oldest, None)
             lead = place.outgoing.leading
             if lead is not None and lead.most_a(now) >= SERVED_A:
                 self.served[at] = self.served.get(at, 0.0) + took_s

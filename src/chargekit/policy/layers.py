@@ -118,7 +118,7 @@ def _flat(path: str, node: Located) -> Iterator[tuple[str, str, Source]]:
 def words(node: Located) -> str:
     """A value as it reads on one line."""
     if isinstance(node.value, dict):
-        return ", ".join(f"{name}: {words(one)}" for name, one in node.table().items())
+        return ", ".join(f"{name}: {words(one)}" for name, one in sorted(node.table().items()))
     if isinstance(node.value, list):
         return "[" + ", ".join(words(one) for one in node.items()) + "]"
     if isinstance(node.value, bool):

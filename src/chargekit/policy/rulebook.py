@@ -109,9 +109,8 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         cost_rules(*(layers.lowest("cost", key) for key in COST)),
     )  # fmt: skip
     _lint(rules, site)
-    canonical = repr(
-        ([(row.key, row.value) for row in rules.effective], [(o.circuit, o.limit_a, o.limit_kw, o.rule) for o in rules.limits])
-    )
+    said = sorted((row.key, row.value) for row in rules.effective)
+    canonical = repr((said, tokens, sorted((o.circuit, o.limit_a, repr(o.limit_kw), o.rule) for o in rules.limits)))
     return replace(rules, revision=hashlib.sha256(canonical.encode()).hexdigest()[:12])
 
 
