@@ -157,7 +157,7 @@ def test_an_override_stands_before_all_that_rules_put_forward(lab_of):
     lab = lab_of(TOKENS + "priority: {near_departure: {within: 1 h, classes: [guest]}}\n")
     comes(lab, "a-1", "GST-1")
     now = lab.world.now
-    lab.rig.act(CSMS, "plan_departure", {"token": "GST-1", "departs": now + 600.0})
+    lab.rig.act(CSMS, "set_departure", {"token": "GST-1", "departs": now + 600.0})
     lab.world.run_until(now + 0.5)
     rank, because = lab.controller.operator.rank_of("a-1", "GST-1", now)
     assert rank == AHEAD and "leaves in 10 min" in because
@@ -185,12 +185,12 @@ def test_a_blocked_token_is_on_no_local_list(lab_of):
 @pytest.mark.parametrize(
     ("args", "why"),
     [
-        ({"token": "A"}, "plan_departure: departs missing"),
-        ({"token": "A", "departs": "soon"}, "plan_departure: departs: a number expected"),
-        ({"token": "A", "departs": 1e12}, "plan_departure: departs: seconds of this run expected"),
-        ({"token": 7, "departs": 5.0}, "plan_departure: token: text expected"),
+        ({"token": "A"}, "set_departure: departs missing"),
+        ({"token": "A", "departs": "soon"}, "set_departure: departs: a number expected"),
+        ({"token": "A", "departs": 1e12}, "set_departure: departs: seconds of this run expected"),
+        ({"token": 7, "departs": 5.0}, "set_departure: token: text expected"),
         ({"token": "A", "departs": 5.0, "soc_percent": 40.0}, None),
     ],
 )
 def test_a_departure_from_outside_is_checked(args, why):
-    assert complaint(load_site("mixed-use").site, PLANT, CSMS, CSMS, "plan_departure", args) == why
+    assert complaint(load_site("mixed-use").site, PLANT, CSMS, CSMS, "set_departure", args) == why
