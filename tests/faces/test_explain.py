@@ -1,6 +1,8 @@
 """`chargekit explain`: what stands on the screen, how a run, a time and a station are named, and what is said of what can't be used."""
 
 import os
+import random
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -190,6 +192,46 @@ def test_a_torn_file_is_read_up_to_where_it_is_torn(run, tmp_path, capsys):
     (tmp_path / "broken.jsonl").write_bytes(broken)
     with pytest.raises(BadInput, match=r"broken\.jsonl:\d+: a JSON record expected"):
         explain(tmp_path / "broken.jsonl", "58", "a")
+
+
+ODD = [
+    b"0",
+    b"-7",
+    b"1e308",
+    b"null",
+    b'""',
+    b'"x"',
+    b"[]",
+    b"{}",
+    b"true",
+    b'"Europe"',
+    b'"\\u001b[31m"',
+    b"123456789012345678901234567890",
+]
+
+
+def test_whatever_stands_in_a_file_there_is_no_traceback(run, tmp_path, capsys):
+    """Values of the decisions replaced by others, at random: explained, explained as altered, or refused with file and line."""
+    rng = random.Random(11)
+    lines = (run / "records" / "one.jsonl").read_bytes().splitlines(keepends=True)
+    where = [n for n, line in enumerate(lines) if b'"kind":"decided"' in line]
+    path, outcomes = tmp_path / "odd.jsonl", set()
+    for _ in range(400):
+        made = [lines[n] for n in where]
+        number = rng.randrange(len(made))
+        values = list(re.finditer(rb'(?<=[\[,:])("(?:[^"\\]|\\.)*"|-?[\d.e+]+|null|true|false)(?=[,\]}])', made[number]))
+        value = rng.choice(values)
+        made[number] = made[number][: value.start()] + rng.choice(ODD) + made[number][value.end() :]
+        path.write_bytes(b"".join(made))
+        complaint = f"{path}:"
+        try:
+            outcomes.add(explain(path, rng.choice(["58", "100", "08:06:30"]), rng.choice("abc")))
+        except BadInput as refused:
+            outcomes.add("refused")
+            complaint = str(refused)
+        assert complaint.startswith((f"{path}:", "'", "--at: nothing was decided", f"{path} holds"))
+        assert not set("\x1b\u202e") & set(capsys.readouterr().out)
+    assert outcomes == {0, 3, "refused"}
 
 
 def test_a_judged_run_of_a_site_can_be_explained(tmp_path):

@@ -229,7 +229,11 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
 def calendar_of(about: Mapping[str, Any]) -> Calendar:
     """The clock a run was recorded by."""
     made = Calendar(datetime.fromisoformat(_text(about["epoch"])), _text(about["zone"]))
-    made.local(0.0)
+    try:
+        made.local(0.0)
+    except OSError as error:
+        # A folder of zones is no zone.
+        raise ValueError(str(error)) from None
     return made
 
 
