@@ -25,6 +25,7 @@ perf: setup
 	$(BIN)/python -m tests.perf
 
 deep: setup
+	$(BIN)/python -m tests.deep --minutes 1000000 --seed 1
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -q -n 2 -m "deep or not deep"
 
 lint: setup

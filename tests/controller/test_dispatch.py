@@ -81,8 +81,15 @@ STORIES = {
         (0, "default", 8), (10, "send a 16", 16), (11, "accept a", 16), (9999, "expire", 6),
     ],
     "who draws more than told twice is unruly: its rating counts, until it obeys": [
-        (0, "default", 8), (10, "send a 10", 10), (11, "accept a", 10), (20, "read 16", 10), (23, "read 16", 10),
+        (0, "default", 8), (10, "send a 10", 10), (11, "accept a", 10), (20, "read 16", 10), (23, "read 16", 32),
         (26, "read 16", 32), (29, "read 10", 10),
+    ],
+    "who draws more than its default and takes no profile is unruly, too": [
+        (0, "default", 8), (10, "send a 6", 8), (11, "reject a", 8), (20, "read 16", 8), (30, "read 16", 32), (40, "read 7", 8),
+    ],
+    "a reading that was overtaken proves nothing": [
+        (0, "default", 8), (10, "send a 16", 16), (11, "accept a", 16), (20, "send b 10", 16), (21, "accept b", 16),
+        (30, "read 10", 10), (29, "read 16", 10), (29, "read 16", 10), (40, "read 10", 10),
     ],
     "the end of the transaction takes every claim along": [
         (0, "default", 8), (10, "send a 16", 16), (11, "accept a", 16), (12, "send b 20", 20), (13, "end", 8), (14, "accept b", 8),

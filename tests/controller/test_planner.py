@@ -236,6 +236,7 @@ def missing_by_rank(tree, wishes, outlook):
     for w in wishes:
         for n in range(SLOTS):
             here = max(0.0, min(w.departs, (n + 1) * SLOT_S) - max(outlook.now, n * SLOT_S)) / H
+            here = 0.0 if here < 60 / H and w.departs < (n + 1) * SLOT_S else here
             power[w.id, n] = h.addVariable(0.0, w.most_kw * here / hours[n])
             # While it is there it draws so much more than the slot's mean.
             burst[w.id, n] = hours[n] / here if here else 1.0

@@ -52,6 +52,7 @@ class Outgoing:
     claims: list[Claim] = field(default_factory=list)
     running: bool = False
     high: int = 0
+    read_at: float = -math.inf
     unruly: bool = False
     settled_at: float = 0.0
     leading: Claim | None = None
@@ -69,13 +70,19 @@ class Outgoing:
         return amps
 
     def _could_draw(self, now: float) -> float:
-        if self.unruly:
-            return self.rating_a
+        return self.rating_a if self.unruly else self._allowed(now)
+
+    def _allowed(self, now: float) -> float:
+        """What one that does as it is told may draw: the most that any claim, or the default, lets it."""
         default = self.rating_a if self.default_a is None else self.default_a
         live = max((claim.most_a(now) for claim in self.claims), default=0.0)
         # Until a claim is accepted the default may lead.
         lead = default if self.leading is None else 0.0
         return min(self.rating_a, max(live, lead))
+
+    def told_least(self, now: float) -> float:
+        """The least it may have been told: what explains no more than that is no proof that it draws more."""
+        return math.inf if self.unruly or not self.claims else min(claim.most_a(now) for claim in self.claims)
 
     def steady_until(self, now: float) -> float:
         """When `could_draw` will be another by itself."""
@@ -126,14 +133,18 @@ class Outgoing:
 
     def read(self, sample: MeterSample, read_at: float, now: float) -> bool:
         """Take a reading; True if amps came free."""
-        lead = self.leading
-        if lead is None:
+        if read_at < self.read_at:
+            # It came out of order: nothing is proved by what was overtaken.
             return False
-        most, bound = max(sample.current_a), lead.most_a(read_at)
-        late = read_at > self.settled_at + 5.0
-        self.high = self.high + 1 if late and most > bound * 1.03 + SEEN_A else 0
+        self.read_at = read_at
+        lead = self.leading
+        most, allowed = max(sample.current_a), self._allowed(read_at)
+        bound = allowed if lead is None else lead.most_a(read_at)
+        # Above all it might have been told counts at once, above what leads only when it had the time to obey.
+        late = lead is not None and read_at > self.settled_at + 5.0
+        self.high = self.high + 1 if most > (bound if late else allowed) * 1.03 + SEEN_A else 0
         unruly = self.high >= UNRULY_SAMPLES
-        if unruly == self.unruly and len(self.claims) == 1 and lead.gone_after is None:
+        if unruly == self.unruly and (lead is None or (len(self.claims) == 1 and lead.gone_after is None)):
             # Only the one that leads is there: nothing can go.
             return False
         before = self.could_draw(now)

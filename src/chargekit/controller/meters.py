@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 
+from chargekit.controller.dispatch import Outgoing
 from chargekit.controller.peer import Peer
 from chargekit.model.limit import NO_AMPS, PhaseAmps, add
 from chargekit.model.metering import MeterSample
@@ -25,6 +26,9 @@ class CircuitMeters:
 
     def __init__(self, site: Site, peers: Mapping[str, Peer], plausible: Callable[[str, PhaseAmps, PhaseAmps, float], bool]) -> None:
         self.site, self.peers, self._plausible = site, peers, plausible
+        self.outgoing: Callable[[str, int], Outgoing] = lambda station, evse: Outgoing(math.inf)
+        self.told_every_s = 0.0
+        """How long a station's reading may be old, s."""
         self.doubted: dict[str, int] = {}
         self.points = {m.id: m for m in site.meters if m.circuit is not None}
         self.base: dict[str, PhaseAmps] = {}
@@ -36,7 +40,7 @@ class CircuitMeters:
         self._below = {m.circuit: site.below(m.circuit) for m in self.points.values() if m.circuit is not None}
         self._replies: dict[str, dict[Block, tuple[int, ...]]] = {}
         self._seen_at: dict[str, float] = {}
-        self._last: dict[str, list[PhaseAmps]] = {}
+        self._last: dict[str, list[tuple[float, PhaseAmps]]] = {}
         self._proofs: dict[str, int] = {}
         self._counted: dict[str, tuple[float, float, float]] = {}
 
@@ -70,7 +74,7 @@ class CircuitMeters:
             sample = self._maps[meter.id].decode(got, now)
         except ValueError:
             return False
-        ours = self._ours(meter.circuit)
+        ours, most = self._ours(meter.circuit, now)
         # A few readings in a row: what the stations tell is older than what the meter shows.
         believed = self._plausible(meter.circuit, sample.current_a, ours, self._uncounted_wh(meter.id, sample))
         if believed and self.doubted.get(meter.id, 0) >= DOUBTS:
@@ -80,9 +84,10 @@ class CircuitMeters:
             self._seen_at[meter.id] = now
             way = -1.0 if sample.power_w < 0.0 else 1.0
             one, two, three = (way * s - o for s, o in zip(sample.current_a, ours, strict=True))
-            self.shown[meter.circuit] = sample.power_w, (one, two, three)
+            if all(map(math.isfinite, (sample.power_w, one, two, three))):
+                self.shown[meter.circuit] = sample.power_w, (one, two, three)
         self.flows[meter.circuit] = sample.current_a
-        self._take(meter.circuit, sample.current_a, ours)
+        self._take(meter.circuit, sample.current_a, ours, most, now)
         return True
 
     def _proven(self, meter: str, shown: PhaseAmps, ours: PhaseAmps) -> bool:
@@ -104,29 +109,45 @@ class CircuitMeters:
         self._counted[meter] = (sample.energy_wh, sample.t, missing)
         return missing
 
-    def _ours(self, circuit: str) -> PhaseAmps:
-        """What the sessions below a circuit draw, by what their stations told last."""
-        ours = NO_AMPS
+    def _ours(self, circuit: str, now: float) -> tuple[PhaseAmps, PhaseAmps]:
+        """What the sessions below a circuit draw, and the most they may. What they draw is what their stations told last, and no more
+        than they were told at the least: one that was lowered, or fell to its safe value, may have obeyed since, and what it drew then
+        would hide as much base load."""
+        ours, highest = NO_AMPS, NO_AMPS
         for station in self._below[circuit]:
             for known in self.peers[station.id].evses.values():
-                if known.sample is not None and known.session is not None:
-                    ours = add(ours, rotated(station.rotation, known.sample.current_a))
-        return ours
+                if known.session is None:
+                    continue
+                outgoing = self.outgoing(station.id, known.evse.id)
+                most = outgoing.could_draw(now)
+                three = [most if n < known.evse.phases else 0.0 for n in range(3)]
+                highest = add(highest, rotated(station.rotation, (three[0], three[1], three[2])))
+                if known.sample is not None:
+                    a, b, c = known.sample.current_a
+                    told = min(most, outgoing.told_least(now))
+                    ours = add(ours, rotated(station.rotation, (min(a, told), min(b, told), min(c, told))))
+        return ours, highest
 
-    def _take(self, circuit: str, shown: PhaseAmps, ours: PhaseAmps) -> None:
-        """What flows through a circuit beside our sessions: the least of the last readings, so that a ramp is not taken for it."""
+    def _take(self, circuit: str, shown: PhaseAmps, ours: PhaseAmps, most: PhaseAmps, now: float) -> None:
+        """What flows through a circuit beside our sessions: the least of the last readings, over as long as stations take to tell what
+        they draw, so that a vehicle that begins is not taken for base load; but at once what even all they may draw does not explain."""
         one, two, three = (max(0.0, s - o) for s, o in zip(shown, ours, strict=True))
         last = self._last.setdefault(circuit, [])
-        last.append((one, two, three))
+        last.append((now, (one, two, three)))
         # Over the rating, the newest reading counts at once: better to take a ramp for base load than to wait.
         over = max(shown) > self.site.circuits[circuit].rating_a
-        del last[: -1 if over else -BASE_READINGS]
-        self._hold(circuit, last)
+        old = sum(1 for at, _ in last if at < now - self.told_every_s)
+        del last[: -1 if over else max(0, min(old, len(last) - BASE_READINGS))]
+        held, least = self.base.get(circuit, NO_AMPS), []
+        for i in range(3):
+            floor, short = max(0.0, shown[i] - most[i]), min(r[i] for _, r in last[-BASE_READINGS:])
+            # Down with the last few readings; up when it has lasted for as long as stations' readings may be old.
+            least.append(max(floor, short if short <= held[i] else max(held[i], min(r[i] for _, r in last))))
+        self._hold(circuit, least)
 
-    def _hold(self, circuit: str, readings: list[PhaseAmps]) -> None:
+    def _hold(self, circuit: str, least: list[float]) -> None:
         """Base load in whole amperes, up at once and down only by two: a tenth more or less must not move every session."""
         held = self.base.get(circuit, NO_AMPS)
-        least = [min(r[i] for r in readings) for i in range(3)]
         new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > 0.5 else 0.0 for h, v in zip(held, least, strict=True)]
         self.base[circuit] = (new[0], new[1], new[2])
 

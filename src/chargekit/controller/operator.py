@@ -73,6 +73,8 @@ class Operator(Feedback):
             name: sum(b.pv_kwp for b in site.buildings if name in paths[b.circuit]) * 1000.0 / 3.0 / 230.0 for name in site.circuits
         }
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
+        self.meters.outgoing = lambda station, evse: self.places[station, evse].outgoing
+        self.meters.told_every_s = sample_s + every_s
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
@@ -84,7 +86,7 @@ class Operator(Feedback):
         self.poll_at = 0.0
         self.decide_at = 1.0
         self.returned, self.hold_until = False, 0.0
-        """After a restart: nothing is taken for granted, and nothing decided before then unless a circuit is over its rating."""
+        # After a restart nothing is decided before then, unless a circuit is over its rating.
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
         self.infeasible = Infeasible()
         self.planning = Planning(self)
@@ -228,7 +230,6 @@ class Operator(Feedback):
         if self.meters.take(words, now):
             self.look(now, out)
         if self.meters.over(words.peer):
-            # No waiting for the stations after a restart, nor for the next regular decision.
             self.hold_until = min(self.hold_until, now)
             self._soon(now)
 
@@ -284,8 +285,7 @@ class Operator(Feedback):
 
     def could_flow(self) -> dict[str, PhaseAmps]:
         """What could flow through every circuit: all reserves below it, and what its meter shows beside them."""
-        base = self.meters.base
-        return {name: add(held, base.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
+        return {name: add(held, self.meters.base.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
 
     def _allocate(self, now: float) -> Allocation:
         """Share out what there is; what was shared before, as long as nothing it follows from changed."""

@@ -11,16 +11,20 @@ from chargekit.controller.allocator import Demand
 from chargekit.controller.dispatch import Outgoing
 from chargekit.controller.peer import EvseKnown, Peer
 from chargekit.model.limit import NO_AMPS, PhaseAmps
+from chargekit.model.metering import MeterSample
 from chargekit.model.session import Session as ChargingSession
 from chargekit.model.site import Circuit
 
+PHASE_READINGS = 2
+PHASE_A, QUIET_A = 5.0, 0.5
+"""A vehicle drawing this much shows which phases it uses; less than that much on one is none."""
 Key = tuple[str, int]
 """Station id and EVSE number."""
 
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """One EVSE: what is known of it, what was sent to it, and where it stands in the site. `phases`: site phases by terminal.
+    """One EVSE: what is known of it, what was sent to it, and where it stands in the site. `wired`: site phases by terminal.
 
     `demand` is kept until the operator says it changed. Nothing needs to be sent up to and including `quiet_until`, as long as it is
     granted `granted_a` and `stamp` is still that of what was sent.
@@ -31,11 +35,35 @@ class Place:
     known: EvseKnown
     outgoing: Outgoing
     path: tuple[str, ...]
-    phases: tuple[int, ...]
+    wired: tuple[int, ...]
     demand: Demand | None = None
     quiet_until: float = -math.inf
     granted_a: float = -1.0
     stamp: int = -1
+    active: tuple[int, ...] = ()
+    alike: int = 0
+    of_tx: str = ""
+
+    @property
+    def phases(self) -> tuple[int, ...]:
+        """The site phases its session uses: all that are wired, until its readings show otherwise."""
+        session = self.known.session
+        return self.active if self.alike >= PHASE_READINGS and session is not None and session.tx == self.of_tx else self.wired
+
+    def sees(self, sample: MeterSample) -> bool:
+        """Learn from a reading which phases the vehicle uses; True if that is another set now. A vehicle that charges on one phase
+        leaves the other two to others; current on any other phase counts at once."""
+        session = self.known.session
+        if session is None or max(sample.current_a) < PHASE_A:
+            return False
+        before = self.phases
+        used = tuple(phase for phase, amps in zip(self.wired, sample.current_a, strict=False) if amps > QUIET_A)
+        same = used == self.active and session.tx == self.of_tx
+        self.active, self.alike, self.of_tx = used, self.alike + 1 if same else 1, session.tx
+        if self.phases == before:
+            return False
+        self.outgoing.tell()
+        return True
 
     @property
     def circuit(self) -> str:

@@ -31,6 +31,9 @@ MISSING_KWH: Final = 1e-3
 SLACK_KWH: Final = 1e-6
 _STATUS: Final = (highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper)
 _LOWER, _BASIC, _ = _STATUS
+_DUAL: Final = 1
+_PRIMAL: Final = 4
+"""HiGHS's `simplex_strategy`."""
 _OPTIMAL = highspy.HighsModelStatus.kOptimal
 
 
@@ -88,7 +91,8 @@ class Planner:
     def __init__(self, tree: Mapping[str, Circuit], *, time_s: float = 10.0, separation: float = SEPARATION) -> None:
         self.tree, self.time_s, self.separation = tree, time_s, separation
         self.solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-        options: dict[str, Any] = {"output_flag": False, "parallel": "off", "solver": "simplex"}
+        # All figures are kWh within a slot: scaling them anew only costs pivots. No number of threads: HiGHS has one pool for all.
+        options: dict[str, Any] = {"simplex_scale_strategy": 0, "output_flag": False, "parallel": "off", "solver": "simplex"}
         for name, value in options.items():
             self.solver.setOptionValue(name, value)
         self.program: Program | None = None
@@ -144,6 +148,7 @@ class Planner:
         columns, rows = np.arange(program.column_count, dtype=np.int32), np.arange(program.row_count, dtype=np.int32)
         costs = program.costs(outlook, self.separation)
         # The solver's clock goes on over all plans.
+        self.solver.setOptionValue("simplex_strategy", _DUAL)
         self.solver.setOptionValue("time_limit", self.solver.getRunTime() + self.time_s)
         self.solver.changeColsBounds(len(columns), columns, low, high)
         self.solver.changeRowsBounds(len(rows), rows, row_low, row_high)
@@ -151,6 +156,8 @@ class Planner:
         found, why = self._run()
         if found is None or found[program.short0 : program.sun0].sum() <= MISSING_KWH:
             return found, why
+        # From here on only the objective changes: what was found stays feasible, so the primal simplex goes on from it.
+        self.solver.setOptionValue("simplex_strategy", _PRIMAL)
         for rank in range(len(program.ranks)):
             goal = program.missing_only(rank)
             if float(goal @ found) > SLACK_KWH:

@@ -30,6 +30,8 @@ EARLY: Final = 1e-4
 KEEP: Final = 0.7
 """Rows of circuits are kept when all that is present could fill this share of them: so a limit may sink somewhat and the rows do."""
 OPEN: Final = math.inf
+LEAST_S: Final = 60.0
+"""Less than this of the slot somebody leaves in is nothing to plan with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ class Program:
         departs = np.array([w.departs for w in self.wishes])[self.owner] if self.count else np.zeros(0)
         whole = begins + SLOT_S - np.maximum(begins, outlook.now)
         here = np.minimum(begins + SLOT_S, departs) - np.maximum(begins, outlook.now)
-        return np.asarray(np.divide(whole, here, out=np.ones_like(whole), where=(here > 0.0) & (here < whole)))
+        return np.asarray(np.divide(whole, here, out=np.ones_like(whole), where=(here >= LEAST_S) & (here < whole)))
 
     def _path(self, circuit: str) -> list[str]:
         found, at = [], self.tree[circuit]
@@ -241,6 +243,7 @@ class Program:
         departs = np.array([w.departs if w is not None else -OPEN for w in now])[self.owner] if self.count else np.zeros(0)
         power = np.array([w.most_kw if w is not None else 0.0 for w in now])[self.owner] if self.count else np.zeros(0)
         here = np.minimum(begins + SLOT_S, departs) - np.maximum(begins, outlook.now)
+        here[(here < LEAST_S) & (departs < begins + SLOT_S)] = 0.0
         return np.asarray(power * np.clip(here, 0.0, SLOT_S) / 3600.0)
 
     def capacity(self, outlook: Outlook) -> Floats:

@@ -42,6 +42,7 @@ class TurnedAway:
     at: float
     stream: str
     token: str
+    user_class: str = ""
 
 
 @dataclass(slots=True)
@@ -221,7 +222,7 @@ class _Places:
             return
         place = self._free(wish, vehicle)
         if place is None:
-            out.turned_away.append(TurnedAway(wish.at, wish.stream.name, wish.token))
+            out.turned_away.append(TurnedAway(wish.at, wish.stream.name, wish.token, wish.stream.user_class))
             return
         at = max(wish.at, self.free_at.get(place, -math.inf))
         if at > wish.at:
@@ -271,7 +272,7 @@ class _Places:
         stream = wish.stream
         return Arrival(
             round(at, 1), place[0], place[1], wish.vehicle, wish.token, round(soc, 2), round(leaves, 1), stream.source,
-            round(needs, 3), stream.user_class, round(stated, 1),
+            round(needs, 3), stream.user_class, round(stated, 1), round(wish.at, 1) if at > wish.at >= self.begin else None,
         )  # fmt: skip
 
     def _power_kw(self, place: tuple[str, int], vehicle: Vehicle) -> float:

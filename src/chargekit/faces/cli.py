@@ -259,6 +259,18 @@ def explain(
 
 
 @app.command()
+def kpi(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders or record files.")],
+    as_json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything there, too.")] = None,
+) -> None:
+    """The shared figures of runs and sites side by side, by one definition, and the review triggers with their evidence."""
+    from chargekit.faces.kpi import compare
+
+    with told():
+        compare(runs, as_json, console=Console(highlight=False, soft_wrap=not sys.stdout.isatty()))
+
+
+@app.command()
 def cases(
     covers: Annotated[str | None, typer.Option(help="Only cases that cover this clause or topic.")] = None,
 ) -> None:

@@ -21,6 +21,7 @@ from chargekit.controller.explaining import explain as explained
 from chargekit.controller.replaying import FAULTS, MOST, Malformed, Recorded, Situation, calendar_of, replayed, situation_at
 from chargekit.faces.errors import BENCH_ERROR, PASS, complain
 from chargekit.faces.plain import one_line
+from chargekit.lab.recorder import lines_of
 from chargekit.model.calendar import Calendar
 from chargekit.model.located import BadInput, Source, nearest
 
@@ -86,7 +87,7 @@ def record_file(run: Path) -> Path:
         return run
     if not run.is_dir():
         raise BadInput(None, f"{run} is neither a record file nor a run folder")
-    found = [path for path in sorted([*run.glob("*.jsonl"), *run.glob("records/*.jsonl")]) if _holds(path)]
+    found = [path for path in sorted([*run.glob("*.jsonl"), *run.glob("*.jsonl.gz"), *run.glob("records/*.jsonl")]) if _holds(path)]
     if not found:
         raise BadInput(None, f"{run} holds no record with decisions", "a run of a site led by our controller expected")
     if len(found) > 1:
@@ -97,8 +98,7 @@ def record_file(run: Path) -> Path:
 
 
 def _holds(path: Path) -> bool:
-    with path.open("rb") as file:
-        return any(MARK in line for line in file)
+    return any(MARK in line for _, line, _ in lines_of(path))
 
 
 def moment(text: str, calendar: Calendar, begun: float) -> float:
@@ -128,10 +128,9 @@ def moment(text: str, calendar: Calendar, begun: float) -> float:
 def _records(path: Path) -> Iterator[Recorded]:
     """The decisions of a record file, in order. A torn last line is left out."""
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if MARK in line and line.endswith(b"\n"):
-                    yield from _record(path, number, line)
+        for number, line, whole in lines_of(path):
+            if MARK in line and whole:
+                yield from _record(path, number, line)
     except OSError as error:
         raise BadInput(None, f"{path} can't be read: {error.strerror or error}") from None
 

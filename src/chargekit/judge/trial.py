@@ -20,6 +20,7 @@ from chargekit.judge.checks import About, judge_records
 from chargekit.judge.verdict import Failed, NotApplicable, NotPassed, Result, Unclear, Verdict, worst
 from chargekit.lab.assemble import Lab, Plan, build
 from chargekit.lab.defects import defect
+from chargekit.lab.head import head_of
 from chargekit.lab.recorder import Recorder, read_end
 from chargekit.lab.sitefile import SiteBundle
 from chargekit.world.history import Record
@@ -220,14 +221,7 @@ def _result(
 
 def about_site(lab: Lab, *, whole: bool) -> dict[str, Any]:
     """The site as figures and evidence need it."""
-    caps: dict[str, float] = {}
-    for limit in lab.bundle.rulebook.limits:
-        caps[limit.circuit] = min(limit.limit_a, caps.get(limit.circuit, math.inf))
-    circuits = {
-        c.name: {"rating_a": c.rating_a, "limit_a": caps.get(c.name, c.rating_a), "parent": c.parent} for c in lab.site.circuits.values()
-    }
-    meters = {m.id: {"circuit": m.circuit, "station": m.station} for m in lab.meters}
-    return {"circuits": circuits, "meters": meters, "whole_site": whole, "voltage_v": 230.0}
+    return head_of(lab.bundle, lab.meters, whole=whole, site=lab.site)
 
 
 def dumps(trial: Trial) -> bytes:

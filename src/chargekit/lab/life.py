@@ -1,6 +1,7 @@
-"""A site that lives: its visitors come and go under the reference controller, in virtual time, and what became of them is counted.
+"""A site that lives: its visitors come and go under the reference controller, in virtual time, and everything is recorded.
 
-What is shown comes from the plant's own figures (`truth`): this is a simulation to look at, not a judgement.
+The plots come from the plant's own figures (`truth`): a simulation to look at, not a judgement. What became of the visitors is counted
+from the records alone, by the definitions every run is measured by.
 """
 
 from __future__ import annotations
@@ -9,38 +10,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from chargekit.emulator.visits import Outcome, played
 from chargekit.lab.assemble import PLANT, PRESENTS_S, Lab, Plan
+from chargekit.lab.head import head_of
 from chargekit.lab.recorder import Recorder
 from chargekit.lab.sitefile import SiteBundle
 from chargekit.model.limit import worst
 from chargekit.model.located import BadInput
 from chargekit.model.site import Arrival
 from chargekit.model.visits import Day
+from chargekit.world.history import Record
 
 BIN_S = 300.0
 """Power is averaged over so long, from registers; currents are looked at every `LOOK_S`."""
 LOOK_S = 60.0
 MILD_C = 10.0
 """A colder day than this meets cold batteries."""
-MET_KWH = 0.25
-"""A need is met when no more than this is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """One visit as it went. Times in run s; energies in kWh at the EVSE's meter."""
-
-    arrival: Arrival
-    delivered_kwh: float
-    full: bool
-
-    @property
-    def unmet_kwh(self) -> float:
-        """What the driver needed and did not get; a full battery needs nothing."""
-        needed = self.arrival.needs_kwh or 0.0
-        return 0.0 if self.full else max(0.0, needed - self.delivered_kwh)
+UNRECORDED = frozenset({"Heartbeat", "GetVariables", "SetVariables", "ChangeConfiguration"})
+"""Messages left out of a simulation's record: nothing is made of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +58,6 @@ class Life:
     cap_a: float
     rating_a: float
     bins: list[Bin] = field(default_factory=list)
-    stays: list[Stay] = field(default_factory=list)
     used: dict[str, tuple[float, float]] = field(default_factory=dict)
     over_s: float = 0.0
     trips: list[tuple[float, str, str]] = field(default_factory=list)
@@ -84,9 +72,14 @@ def live(
     seed: int,
     day: Day | None = None,
     progress: Callable[[float], None] = lambda share: None,
-    decisions: Path | None = None,
+    *,
+    record: Path | None = None,
+    hear: Callable[[Record], None] | None = None,
 ) -> Life:
-    """Let a site live for so many days. BadInput for one without visits. `decisions`: where what the controller says is recorded."""
+    """Let a site live for so many days. BadInput for one without visits.
+
+    `record`: a file for what was witnessed, its head first; no truth, no meters of single stations. `hear` gets the same.
+    """
     if bundle.site.visits is None:
         raise BadInput(bundle.site.source, f"{bundle.site.id} says nothing of its visitors", "a `visits:` section lets it live")
     plan = Plan(
@@ -94,14 +87,29 @@ def live(
         mean_c=day.ambient_c if day is not None and day.ambient_c < MILD_C else None,
     )  # fmt: skip
     lab = Lab(bundle, plan)
-    recorder = Recorder(decisions, lab.history, lambda record: record.witness == "controller") if decisions is not None else None
+    recorder = Recorder(record, lab.history, witnessed(lab)) if record is not None else None
+    if hear is not None:
+        heard, keeps = hear, witnessed(lab)
+        lab.history.subscribe(lambda one: heard(one) if keeps(one) else None)
     try:
         life = _Living(lab, days, seed, day).run(progress)
         if recorder is not None:
-            recorder.end({"simulated_days": days})
+            recorder.end({"simulated": {"days": days, "seed": seed}})
         return life
     finally:
         lab.close()
+
+
+def witnessed(lab: Lab) -> Callable[[Record], bool]:
+    """Whether a record is one that a simulation leaves behind."""
+    single = {meter.id for meter in lab.meters if meter.circuit is None}
+
+    def keeps(one: Record) -> bool:
+        if one.witness == "wire":
+            return one.kind.partition(".")[0] not in UNRECORDED and one.kind != "MeterValues.conf"
+        return one.witness != "truth" and not (one.witness == "meter" and one.subject in single)
+
+    return keeps
 
 
 class _Living:
@@ -117,15 +125,19 @@ class _Living:
         caps = [one.limit_a for one in lab.bundle.rulebook.limits if one.circuit == root.name]
         self.life = Life(site.id, len(site.stations), first, days, day.name if day else "", min([root.rating_a, *caps]), root.rating_a)
         self.life.visits = played(site, plan, first, days, seed, day)
-        self.begun: dict[tuple[str, int], float] = {}
         self.bin_from, self.bin_wh, self.bin_top = 0.0, (0.0, 0.0), 0.0
         lab.history.subscribe(self._noted)
+        about = {"seed": str(seed), "days": days, "first_day": first.isoformat(), "day": self.life.day}
+        lab.history.add(0.0, "rig", site.id, "site", head_of(lab.bundle, lab.meters, whole=True) | about)
 
     def run(self, progress: Callable[[float], None]) -> Life:
         world = self.lab.world
         for arrival in self.life.visits.arrivals:
             if arrival.at < self.end:
                 self._schedule(arrival)
+        for one in self.life.visits.turned_away:
+            if one.at < self.end:
+                self._later(max(one.at, 0.0), self.lab.site.id, "turned_away", {"at": one.at, "token": one.token, "class": one.user_class})
         self.bin_wh = self._registers()
         looks = int(self.end / LOOK_S)
         for look in range(1, looks + 1):
@@ -134,37 +146,28 @@ class _Living:
             if look % 5 == 0:
                 self._close_bin(world.now)
                 progress(look / looks)
-        for arrival in self.life.visits.arrivals:
-            if (arrival.station, arrival.evse) in self.begun and arrival.at < self.end <= (arrival.leaves or 0.0):
-                self._count(arrival)
+        world.history.add(self.end, "rig", self.lab.site.id, "end", {})
         return self.life
 
     # --- visitors -----------------------------------------------------------------------------------------------
 
+    def _later(self, at: float, subject: str, kind: str, body: dict[str, Any]) -> None:
+        """What the driveway shows, recorded when it happens."""
+        world = self.lab.world
+        world.call(at, lambda: world.history.add(world.now, "rig", subject, kind, body) and None)
+
     def _schedule(self, one: Arrival) -> None:
-        world, key = self.lab.world, (one.station, one.evse)
-
-        def comes() -> None:
-            self.begun[key] = self.plant.bays[key].output_wh(world.now)
-            self.lab.rig.act(
-                PLANT, "plug", {"station": one.station, "evse": one.evse, "vehicle": one.vehicle, "soc_percent": one.soc_percent}
-            )
-
-        def leaves() -> None:
-            self._count(one)
-            self.lab.rig.act(PLANT, "unplug", {"station": one.station, "evse": one.evse})
-
-        world.call(one.at, comes)
-        world.call(one.at + PRESENTS_S, lambda: self.lab.rig.act(one.station, "present", {"token": one.token, "evse": one.evse}))
+        world, rig = self.lab.world, self.lab.rig
+        where = {"station": one.station, "evse": one.evse}
+        said = {
+            "evse": one.evse, "token": one.token, "class": one.user_class, "requested_kwh": one.needs_kwh,
+            "joined": one.at if one.joined is None else one.joined, "stated": one.leaves_stated,
+        }  # fmt: skip
+        self._later(one.at, one.station, "arrival", said)
+        world.call(one.at, lambda: rig.act(PLANT, "plug", {**where, "vehicle": one.vehicle, "soc_percent": one.soc_percent}))
+        world.call(one.at + PRESENTS_S, lambda: rig.act(one.station, "present", {"token": one.token, "evse": one.evse}))
         if one.leaves is not None and one.leaves < self.end:
-            world.call(one.leaves, leaves)
-
-    def _count(self, one: Arrival) -> None:
-        bay = self.plant.bays[(one.station, one.evse)]
-        before = self.begun.pop((one.station, one.evse), None)
-        if before is not None:
-            delivered = (bay.output_wh(self.lab.world.now) - before) / 1000.0
-            self.life.stays.append(Stay(one, delivered, bay.full))
+            world.call(one.leaves, lambda: rig.act(PLANT, "unplug", where))
 
     # --- the site -----------------------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from chargekit.model.site import (
 )  # fmt: skip
 from chargekit.model.vehicle import Points, Vehicle
 from chargekit.model.vehicle_file import parse_vehicle
+from chargekit.policy.review import USUAL, Review, parse_review
 from chargekit.policy.rulebook import Rulebook, rulebook
 from chargekit.wire.registers import MAPS
 
@@ -50,29 +51,32 @@ MOST_STATIONS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class SiteBundle:
-    """A site with its rulebook, and the argument it was loaded by. `security`: what its file says of it, not yet read."""
+    """A site with its rulebook, and the argument it was loaded by. `security`: what its file says of it, not yet read. `review`: what
+    the portfolio measures its sites against."""
 
     name: str
     site: Site
     rulebook: Rulebook
     security: Settings | None = None
+    review: Review = USUAL
 
 
-def load_site(name: str, stations: int | None = None) -> SiteBundle:
+def load_site(name: str, stations: int | None = None, policy: Path | None = None) -> SiteBundle:
     """A site file or its folder by path, or a bundled site by name; a folder here goes before a bundled site of its name.
     BadInput names what is wrong and where.
 
-    `stations` sets the number of stations of a site that has a `scale:` section.
+    `stations` sets the number of stations of a site that has a `scale:` section. `policy`: a site policy to try instead of the site's own;
+    it may see its visitors otherwise than they see themselves.
     """
     path = _find(name)
     node = load(path)
     site = parse_site(node, stations)
-    rules = _rules(site, path, node)
-    if site.visits is not None:
+    rules = _rules(site, path, node, policy)
+    if site.visits is not None and policy is None:
         check_classes(site.visits, rules)
     wanted = node.get("security")
     security = parse_security(wanted, [s.id for s in site.stations], path.parent) if wanted is not None else None
-    return SiteBundle(name, site, rules, security)
+    return SiteBundle(name, site, rules, security, parse_review(load(_beside(path, "portfolio.yaml"))))
 
 
 def _find(name: str) -> Path:
@@ -87,14 +91,14 @@ def _find(name: str) -> Path:
     return path
 
 
-def _rules(site: Site, path: Path, node: Located) -> Rulebook:
+def _rules(site: Site, path: Path, node: Located, tried: Path | None) -> Rulebook:
     """The three layers: the folder's own files where they stand, the bundled ones otherwise."""
-    own = path.parent / "policy.yaml"
+    own = path.parent / "policy.yaml" if tried is None else tried
     type_file = _beside(path, f"site_types/{site.type}.yaml")
     if not type_file.is_file():
         types = [p.stem for p in (fleets_folder() / "site_types").glob("*.yaml")]
         raise BadInput(node.need("type").source, f"site type {site.type!r} is not known", nearest(site.type, types))
-    policy = load(own) if own.is_file() else None
+    policy = load(own) if tried is not None or own.is_file() else None
     return rulebook(load(_beside(path, "portfolio.yaml")), load(type_file), policy, site)
 
 

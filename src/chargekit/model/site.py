@@ -175,7 +175,7 @@ class Arrival:
     """A vehicle that arrives: when (run seconds), where, whose token, and how long it stays.
 
     `needs_kwh` is what the driver came for, at the EVSE's meter; `leaves` is when it goes, `leaves_stated` when the driver said it
-    would.
+    would. `joined`: when it came to the site, if it had to wait for the EVSE.
     """
 
     at: float
@@ -189,6 +189,7 @@ class Arrival:
     needs_kwh: float | None = None
     user_class: str = ""
     leaves_stated: float | None = None
+    joined: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from typing import Final
 from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
+from chargekit.policy.review import KEYS as REVIEW
 from chargekit.policy.tariff import CostRules, cost_rules
 
 COST: Final = ("plan", "price", "tariff", "demand_charge")
-PORTFOLIO: Final[dict[str, tuple[str, ...]]] = {"access": ("classes",), "incidents": ("overrides",)}
+PORTFOLIO: Final[dict[str, tuple[str, ...]]] = {"access": ("classes",), "incidents": ("overrides",), "review": tuple(REVIEW)}
 TYPE: Final[dict[str, tuple[str, ...]]] = {
     "access": ("default_class",), "priority": ("ranks",), "power": ("lease", "margin"), "cost": COST,
     "incidents": ("fallback", "default", "meter_stale"),
@@ -111,7 +112,7 @@ class _Layers:
             self._check(layer, tree)
 
     def _check(self, layer: str, tree: Located) -> None:
-        tree.only("access", "priority", "power", "cost", "incidents")
+        tree.only("access", "priority", "power", "cost", "incidents", "review")
         for domain, part in tree.table().items():
             if part.value is None:
                 continue
