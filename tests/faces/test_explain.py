@@ -14,6 +14,7 @@ from tests.controller.explained import Small
 
 from chargekit.controller.decisions_log import KIND
 from chargekit.faces.explain import explain, moment, record_file
+from chargekit.faces.kpi import RUN_FILE
 from chargekit.lab.recorder import Recorder
 from chargekit.lab.sitefile import load_site
 from chargekit.model.calendar import Calendar
@@ -248,11 +249,15 @@ def test_a_judged_run_of_a_site_can_be_explained(tmp_path):
 def test_a_simulated_site_can_be_explained(tmp_path, capsys):
     from chargekit.lab.life import live
 
-    life = live(load_site("multifamily", 4), 1, 3, decisions=tmp_path / "decisions.jsonl")
-    assert life.stays
-    stay = next(s for s in life.stays if (s.arrival.leaves or 0) - s.arrival.at > 1800 and s.arrival.at < 80_000)
-    assert explain(tmp_path, f"{stay.arrival.at + 600}", f"{stay.arrival.station}/{stay.arrival.evse}") == 0
-    shown = capsys.readouterr().out
-    assert f"token {stay.arrival.token}, class {stay.arrival.user_class}" in shown
-    witnesses = {orjson.loads(line).get("witness") for line in (tmp_path / "decisions.jsonl").read_bytes().splitlines()}
-    assert witnesses == {"controller", None}
+    life = live(load_site("multifamily", 4), 1, 3, record=tmp_path / RUN_FILE)
+    one = next(a for a in life.visits.arrivals if (a.leaves or 0) - a.at > 1800 and a.at < 80_000)
+    assert explain(tmp_path, f"{one.at + 600}", f"{one.station}/{one.evse}") == 0
+    assert f"token {one.token}, class {one.user_class}" in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_read_is_said_in_one_line(tmp_path):
+    (tmp_path / "run.jsonl.gz").write_bytes(b"not compressed at all")
+    with pytest.raises(BadInput, match=r"run\.jsonl\.gz can't be read: "):
+        record_file(tmp_path)
+    with pytest.raises(BadInput, match=r"run\.jsonl\.gz can't be read: "):
+        explain(tmp_path / "run.jsonl.gz", "58", "a")

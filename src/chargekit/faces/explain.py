@@ -98,7 +98,14 @@ def record_file(run: Path) -> Path:
 
 
 def _holds(path: Path) -> bool:
-    return any(MARK in line for _, line, _ in lines_of(path))
+    try:
+        return any(MARK in line for _, line, _ in lines_of(path))
+    except OSError as error:
+        raise _unread(path, error) from None
+
+
+def _unread(path: Path, error: OSError) -> BadInput:
+    return BadInput(None, f"{path} can't be read: {error.strerror or error}")
 
 
 def moment(text: str, calendar: Calendar, begun: float) -> float:
@@ -132,7 +139,7 @@ def _records(path: Path) -> Iterator[Recorded]:
             if MARK in line and whole:
                 yield from _record(path, number, line)
     except OSError as error:
-        raise BadInput(None, f"{path} can't be read: {error.strerror or error}") from None
+        raise _unread(path, error) from None
 
 
 def _record(path: Path, number: int, line: bytes) -> Iterator[Recorded]:
