@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import random
 from dataclasses import replace
 
@@ -78,6 +79,34 @@ def chaos(bundle, seed):
     lab.history.subscribe(hear)
     lab.world.run_until(SECONDS)
     return lab, shared
+
+
+def planned(folder):
+    """Two cars in a dear evening, led by a plan; the second without a departure. The lab after two hours."""
+    (folder / "fleet.yaml").write_text(SITE.replace("site: chaotic", 'site: planned\nepoch: "2026-03-02T15:00:00Z"\nzone: Europe/Berlin'))
+    tariff = '{from: "16:00", to: "19:00", price: 0.40}'
+    (folder / "policy.yaml").write_text(
+        f'access: {{tokens: {{"RES-*": resident}}}}\ncost: {{plan: true, price: 0.10, tariff: [{tariff}]}}\n'
+    )
+    lab = build(load_site(str(folder)), Plan(seed="planned", operate=True, meter_every_s=60.0))
+    for n, name in enumerate(("e-1", "e-2")):
+        lab._later(60.0 + n, PLANT, "plug", {"station": name, "evse": 1, "vehicle": "compact-3ph", "soc_percent": 60.0})
+        lab._later(70.0 + n, name, "present", {"token": f"RES-{n}", "evse": 1})
+    lab._later(75.0, CSMS, "set_departure", {"token": "RES-0", "departs": 6.5 * 3600.0, "needs_kwh": 8.0})
+    lab.world.run_until(7200.0)
+    return lab
+
+
+def test_what_a_plan_makes_of_demands_is_made_again(tmp_path):
+    records = read_back(planned(tmp_path).history.records)
+    for one in records:
+        assert replayed(situation_at(records, one.t))[1] == ()
+    told = situation_at(records, 3000.0)
+    again, _ = replayed(told)
+    assert explain(told, again, "e-1/1").sentence.startswith("e-1/1 gets nothing: its plan has it wait")
+    assert "its plan" not in explain(told, again, "e-2/1").sentence
+    # Without a departure it stands behind those that are pressed for time.
+    assert next(d for d in told.given.demands if d.id == "e-2/1").tie[0] == math.inf
 
 
 def read_back(records):

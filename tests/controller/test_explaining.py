@@ -1,5 +1,6 @@
 """Why somebody got what it got: the reasons, in literal sentences, of small sites led by the operator."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -286,6 +287,17 @@ def test_a_protected_floor_of_a_lower_rank_is_named():
 def test_a_vehicle_that_wants_less_than_the_least_is_told_so():
     told = why(situation([wants("a/1", most_a=4.0)]), "a/1")
     assert told.sentence == "a/1 gets nothing: it can use 4 A at most, and 6 A is the least a vehicle takes."
+
+
+@pytest.mark.parametrize(
+    ("planned_a", "sentence"),
+    [(0.0, "a/1 gets nothing: its plan has it wait."), (10.0, "a/1 gets 10 A, all its plan asks for now.")],
+)
+def test_a_plan_that_asks_for_less_is_told(planned_a, sentence):
+    one = replace(situation([wants("a/1", most_a=planned_a)]), own_most_a={"a/1": 32.0})
+    told = why(one, "a/1")
+    assert told.sentence == sentence
+    assert str(told.instead) == f"its plan asking for 32 A now → up to +{32 - planned_a:g} A"
 
 
 def test_the_change_that_helps_most_is_told():

@@ -1,6 +1,8 @@
 """`chargekit explain`: what stands on the screen, how a run, a time and a station are named, and what is said of what can't be used."""
 
 import os
+import random
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ from tests.controller.explained import Small
 
 from chargekit.controller.decisions_log import KIND
 from chargekit.faces.explain import explain, moment, record_file
+from chargekit.faces.kpi import RUN_FILE
 from chargekit.lab.recorder import Recorder
 from chargekit.lab.sitefile import load_site
 from chargekit.model.calendar import Calendar
@@ -192,6 +195,46 @@ def test_a_torn_file_is_read_up_to_where_it_is_torn(run, tmp_path, capsys):
         explain(tmp_path / "broken.jsonl", "58", "a")
 
 
+ODD = [
+    b"0",
+    b"-7",
+    b"1e308",
+    b"null",
+    b'""',
+    b'"x"',
+    b"[]",
+    b"{}",
+    b"true",
+    b'"Europe"',
+    b'"\\u001b[31m"',
+    b"123456789012345678901234567890",
+]
+
+
+def test_whatever_stands_in_a_file_there_is_no_traceback(run, tmp_path, capsys):
+    """Values of the decisions replaced by others, at random: explained, explained as altered, or refused with file and line."""
+    rng = random.Random(11)
+    lines = (run / "records" / "one.jsonl").read_bytes().splitlines(keepends=True)
+    where = [n for n, line in enumerate(lines) if b'"kind":"decided"' in line]
+    path, outcomes = tmp_path / "odd.jsonl", set()
+    for _ in range(400):
+        made = [lines[n] for n in where]
+        number = rng.randrange(len(made))
+        values = list(re.finditer(rb'(?<=[\[,:])("(?:[^"\\]|\\.)*"|-?[\d.e+]+|null|true|false)(?=[,\]}])', made[number]))
+        value = rng.choice(values)
+        made[number] = made[number][: value.start()] + rng.choice(ODD) + made[number][value.end() :]
+        path.write_bytes(b"".join(made))
+        complaint = f"{path}:"
+        try:
+            outcomes.add(explain(path, rng.choice(["58", "100", "08:06:30"]), rng.choice("abc")))
+        except BadInput as refused:
+            outcomes.add("refused")
+            complaint = str(refused)
+        assert complaint.startswith((f"{path}:", "'", "--at: nothing was decided", f"{path} holds"))
+        assert not set("\x1b\u202e") & set(capsys.readouterr().out)
+    assert outcomes == {0, 3, "refused"}
+
+
 def test_a_judged_run_of_a_site_can_be_explained(tmp_path):
     ended = subprocess.run(
         [CHARGEKIT, "run", "mixed-use", "--subject", "mixed-use", "--case", "CK-PRI-101", "--out", "judged", "-q"],
@@ -206,11 +249,15 @@ def test_a_judged_run_of_a_site_can_be_explained(tmp_path):
 def test_a_simulated_site_can_be_explained(tmp_path, capsys):
     from chargekit.lab.life import live
 
-    live(load_site("multifamily", 4), 1, 3, record=tmp_path / "run.jsonl")
-    records = [orjson.loads(line) for line in (tmp_path / "run.jsonl").read_bytes().splitlines()]
-    came = next(r for r in records if r.get("kind") == "arrival" and 10_000 < r["t"] < 80_000 and r["body"]["stated"] > r["t"] + 1800)
-    assert explain(tmp_path, f"{came['t'] + 600}", f"{came['subject']}/{came['body']['evse']}") == 0
-    shown = capsys.readouterr().out
-    assert f"token {came['body']['token']}, class {came['body']['class']}" in shown
-    witnesses = {one.get("witness") for one in records}
-    assert "controller" in witnesses and "truth" not in witnesses
+    life = live(load_site("multifamily", 4), 1, 3, record=tmp_path / RUN_FILE)
+    one = next(a for a in life.visits.arrivals if (a.leaves or 0) - a.at > 1800 and a.at < 80_000)
+    assert explain(tmp_path, f"{one.at + 600}", f"{one.station}/{one.evse}") == 0
+    assert f"token {one.token}, class {one.user_class}" in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_read_is_said_in_one_line(tmp_path):
+    (tmp_path / "run.jsonl.gz").write_bytes(b"not compressed at all")
+    with pytest.raises(BadInput, match=r"run\.jsonl\.gz can't be read: "):
+        record_file(tmp_path)
+    with pytest.raises(BadInput, match=r"run\.jsonl\.gz can't be read: "):
+        explain(tmp_path / "run.jsonl.gz", "58", "a")

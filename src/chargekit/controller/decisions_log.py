@@ -1,7 +1,8 @@
 """The record of decisions: everything an allocation followed from, what came of it and what was sent, so that it can be done again.
 
 One record of kind `decided` per decision in which anything relevant changed: as differences from the one before, and in full every
-`FULL_EVERY` records. `controller.replaying` puts them together again. A body holds
+`FULL_EVERY` records. `controller.replaying` puts them together again. What is gone from a table by EVSE
+is None in a difference. A body holds
 
 | key | what |
 |---|---|
@@ -11,7 +12,7 @@ One record of kind `decided` per decision in which anything relevant changed: as
 | `base` | the same, of that only what meters show beside the sessions |
 | `concurrent` | caps on sessions `[circuit, most, file, line, groups]` |
 | `overrides` | `[id, who, why, created, until, token, station, class]`, whole as well |
-| `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group]`, None when gone |
+| `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use]` |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
 | `lines` | by EVSE `[state, A it could draw, A in force, A said last, answer, lease's end]` |
 | `grants`, `bounds` | by EVSE `[A, number of what bound it]`; the texts of those numbers |
@@ -44,6 +45,8 @@ WHOLE: Final = ("limits", "reserved", "base", "concurrent", "overrides")
 KEYED: Final = ("demands", "sessions", "lines", "grants", "bounds")
 FIXED: Final = ("tree", "places", "about")
 
+ENDLESS: Final = "infinity"
+
 Row = list[Any]
 
 
@@ -65,7 +68,6 @@ class DecisionLog:
         self._demands: Sequence[Demand] | None = None
         self._rows: dict[str, Demand] = {}
         self._allocation: Allocation | None = None
-        self._at: dict[str, list[Place]] = {}
 
     def decided(
         self,
@@ -115,8 +117,8 @@ class DecisionLog:
         for key, one in self._rows.items():
             old = before.get(key)
             if old is not one and old != one:
-                changed[key] = known[key] = _demand_row(one)
-                dirty[key] = by_id(key)
+                place = dirty[key] = by_id(key)
+                changed[key] = known[key] = _demand_row(one, self.operator.most_a(place))
         for key in before.keys() - self._rows.keys():
             del known[key]
             changed[key] = None
@@ -242,15 +244,17 @@ def _sourced(figure: Sourced) -> Row:
     return [figure.value, figure.source.file, figure.source.line]
 
 
-def _demand_row(one: Demand) -> Row:
+def _demand_row(one: Demand, own_a: float) -> Row:
     return [
         one.circuit, one.rank, _lists(one.tie), list(one.phases), one.least_a, one.most_a, one.because, one.weight, one.floor_a,
-        one.step_a, one.group,
+        one.step_a, one.group, own_a,
     ]  # fmt: skip
 
 
 def _lists(value: Any) -> Any:
-    """Tuples as lists, at every depth: as they come back from a file."""
+    """Tuples as lists, at every depth, as they come back from a file; infinity, which JSON does not know, in a table."""
+    if isinstance(value, float) and math.isinf(value):
+        return {ENDLESS: math.copysign(1.0, value)}
     return [_lists(one) for one in value] if isinstance(value, (tuple, list)) else value
 
 

@@ -121,7 +121,7 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     grant = allocation.grants[evse]
     binding = binding_of(one, allocation, demand)
     wire = _wire(one, allocation, demand, line)
-    got = _got(demand, grant.amps, rating, binding, grant.bound_by)
+    got = _got(demand, grant.amps, rating, binding, grant.bound_by, planned=one.planned(demand))
     if wire and grant.amps > 0:
         got = got.replace("gets", "is granted", 1)
     return Explanation(
@@ -151,8 +151,12 @@ def _nothing(one: Situation, evse: str, line: Line, session: Seated | None) -> s
             return f"{evse} gets nothing: no session runs there{stays}."
 
 
-def _got(demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str) -> str:
+def _got(demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str, *, planned: bool) -> str:
+    if planned and demand.most_a < demand.least_a:
+        return "gets nothing: its plan has it wait"
     if amps >= demand.most_a - EPS:
+        if planned:
+            return f"gets {figure(amps)} A, all its plan asks for now"
         if demand.most_a >= rating - EPS:
             return f"gets {figure(amps)} A, all its outlet gives"
         return f"gets {figure(amps)} A, all its vehicle was seen to use (the outlet gives {figure(rating)} A)"

@@ -5,13 +5,14 @@ What is read may have been altered by anybody, so every figure and name is check
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from chargekit.controller.allocator import PHASE, Allocation, Concurrent, Demand, allocate
-from chargekit.controller.decisions_log import FIXED, KEYED, WHOLE, chained, digest_of
+from chargekit.controller.decisions_log import ENDLESS, FIXED, KEYED, WHOLE, chained, digest_of
 from chargekit.model.calendar import Calendar
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.located import Source
@@ -99,7 +100,7 @@ class Shared:
 @dataclass(frozen=True, slots=True)
 class Situation:
     """A decision with everything it followed from. `nominal_a`: its limits before the margin. `faults`: why the records can't be
-    believed; empty if they can."""
+    believed; empty if they can. `own_most_a`: by demand, the most it can use, whatever its plan says."""
 
     number: int
     t: float
@@ -117,9 +118,14 @@ class Situation:
     calendar: Calendar
     out: str
     faults: tuple[str, ...] = ()
+    own_most_a: Mapping[str, float] = field(default_factory=dict)
 
     def figure(self, name: str) -> float:
         return self.figures[name][0]
+
+    def planned(self, demand: Demand) -> bool:
+        """Whether its plan keeps it below what it can use."""
+        return demand.most_a < self.own_most_a.get(demand.id, demand.most_a) - 0.05
 
     def before_margin(self, limit: Limit) -> float:
         """What a limit given to the allocator was before the margin was taken off, A."""
@@ -216,13 +222,18 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         {key: Standing(_in(row[0], tree), _phases(row[1]), _number(row[2])) for key, row in state["places"].items()},
         {name: (_number(about[name][0]), _source(*about[name][1:])) for name in ("margin", "fallback", "default", "lease")},
         _text(about["site"]), calendar_of(about), _text(last.body["out"]), faults,
+        {key: _number(row[11]) for key, row in state["demands"].items()},
     )  # fmt: skip
 
 
 def calendar_of(about: Mapping[str, Any]) -> Calendar:
     """The clock a run was recorded by."""
     made = Calendar(datetime.fromisoformat(_text(about["epoch"])), _text(about["zone"]))
-    made.local(0.0)
+    try:
+        made.local(0.0)
+    except OSError as error:
+        # A folder of zones is no zone.
+        raise ValueError(str(error)) from None
     return made
 
 
@@ -242,7 +253,7 @@ def _limit(row: Sequence[Any], tree: Mapping[str, Circuit]) -> Limit:
 
 
 def _demand(key: str, row: Sequence[Any], tree: Mapping[str, Circuit]) -> Demand:
-    circuit, rank, tie, phases, least, most, because, weight, floor, step, group = row
+    circuit, rank, tie, phases, least, most, because, weight, floor, step, group, _ = row
     weight_, step_ = _number(weight), _number(step)
     if weight_ <= 0 or step_ <= 0:
         raise ValueError(f"weight and step of {key!r} must be above 0")
@@ -304,6 +315,8 @@ def _source(file: Any, line: Any) -> Source:
 
 
 def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return math.copysign(math.inf, _number(value[ENDLESS]))
     return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
 
 

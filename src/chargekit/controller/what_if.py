@@ -43,16 +43,21 @@ def best(one: Situation, allocation: Allocation, demand: Demand, row: int | None
 
 
 def changes(one: Situation, demand: Demand, row: int | None) -> Iterator[tuple[str, Shared]]:
-    """What is looked at: stations back, overrides gone, limits gone that no rule set, the binding limit raised, a vehicle that takes
-    all its outlet gives."""
+    """What is looked at: stations back, overrides gone, limits gone that no rule set, the binding limit raised, a plan that
+    asks for more, a vehicle that takes all its outlet gives."""
     yield from _back(one)
     yield from _without_overrides(one)
     if row is not None:
         yield from _wider(one, row)
-    rating = one.places[demand.id].rating_a
-    if demand.most_a < rating - STEP_A:
-        demands = tuple(replace(d, most_a=rating) if d is demand else d for d in one.given.demands)
-        yield f"its vehicle taking the outlet's {rating:g} A", replace(one.given, demands=demands)
+    own, rating = one.own_most_a.get(demand.id, demand.most_a), one.places[demand.id].rating_a
+    if one.planned(demand):
+        yield f"its plan asking for {own:g} A now", replace(one.given, demands=_with(one, demand, own))
+    elif demand.most_a < rating - STEP_A:
+        yield f"its vehicle taking the outlet's {rating:g} A", replace(one.given, demands=_with(one, demand, rating))
+
+
+def _with(one: Situation, demand: Demand, most_a: float) -> tuple[Demand, ...]:
+    return tuple(replace(d, most_a=most_a) if d is demand else d for d in one.given.demands)
 
 
 def _back(one: Situation) -> Iterator[tuple[str, Shared]]:

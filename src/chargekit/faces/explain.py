@@ -18,7 +18,7 @@ from rich.table import Table
 from chargekit.controller.decisions_log import KIND
 from chargekit.controller.explaining import Binding, Explanation, Part, clock, figure, layer_of
 from chargekit.controller.explaining import explain as explained
-from chargekit.controller.replaying import FAULTS, Malformed, Recorded, Situation, calendar_of, replayed, situation_at
+from chargekit.controller.replaying import FAULTS, MOST, Malformed, Recorded, Situation, calendar_of, replayed, situation_at
 from chargekit.faces.errors import BENCH_ERROR, PASS, complain
 from chargekit.faces.plain import one_line
 from chargekit.lab.recorder import lines_of
@@ -98,7 +98,14 @@ def record_file(run: Path) -> Path:
 
 
 def _holds(path: Path) -> bool:
-    return any(MARK in line for _, line, _ in lines_of(path))
+    try:
+        return any(MARK in line for _, line, _ in lines_of(path))
+    except OSError as error:
+        raise _unread(path, error) from None
+
+
+def _unread(path: Path, error: OSError) -> BadInput:
+    return BadInput(None, f"{path} can't be read: {error.strerror or error}")
 
 
 def moment(text: str, calendar: Calendar, begun: float) -> float:
@@ -132,7 +139,7 @@ def _records(path: Path) -> Iterator[Recorded]:
             if MARK in line and whole:
                 yield from _record(path, number, line)
     except OSError as error:
-        raise BadInput(None, f"{path} can't be read: {error.strerror or error}") from None
+        raise _unread(path, error) from None
 
 
 def _record(path: Path, number: int, line: bytes) -> Iterator[Recorded]:
@@ -143,7 +150,7 @@ def _record(path: Path, number: int, line: bytes) -> Iterator[Recorded]:
     if not isinstance(data, dict) or data.get("kind") != KIND or data.get("witness") != "controller":
         return
     t, body = data.get("t"), data.get("body")
-    if isinstance(t, bool) or not isinstance(t, (int, float)) or not isinstance(body, dict):
+    if isinstance(t, bool) or not isinstance(t, (int, float)) or not -MOST <= t <= MOST or not isinstance(body, dict):
         raise BadInput(Source(str(path), number), "a decision with `t` in run seconds and a table `body` expected")
     yield Recorded(number, float(t), body)
 
