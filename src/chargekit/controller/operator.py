@@ -257,7 +257,7 @@ class Operator(Feedback, Precedence):
     def _decide(self, now: float, out: list[Effect]) -> None:
         self.decide_at = now + EVERY_S
         self.desk.tick(now, out)
-        if self.overrides or self.rules.priority.timed:
+        if self.desk.again(now) or self.overrides:
             # A rank is a matter of time then: every session is asked again.
             self._changed = dict(self.places)
         ended = [o for o in self.overrides if o.until <= now]

@@ -52,8 +52,7 @@ class Precedence:
     def class_name(self, token: str) -> str | None:
         if token in self.classes:
             return self.classes[token]
-        found = self.rules.class_of(token)
-        return found.name if found else None
+        return self.desk.class_of(token)
 
     @point("controller.rank")
     def rank_of(self, station: str, token: str, now: float) -> tuple[int, str]:

@@ -20,11 +20,12 @@ from chargekit.model.site import Site
 from chargekit.policy.access import Access, SiteState, decide
 from chargekit.policy.priority import Ranked, SessionFacts, SiteFacts, rank
 from chargekit.policy.rulebook import Rulebook
-from chargekit.policy.windows import Moment, moment
+from chargekit.policy.windows import Moment, moment, next_change
 from chargekit.wire.messages import TransactionEnded
 from chargekit.world.events import Effect, Note
 
 SERVED_A: Final = 6.0
+LOOK_S: Final = 60.0
 MOST_PAST, MOST_TOKENS, MOST_DAYS, MOST_REFUSED = 64, 20_000, 366, 256
 """What is kept: sessions of a token, tokens, days, refusals not yet noted."""
 
@@ -43,7 +44,8 @@ class RulesDesk:
         self._least_free: dict[date, int] = {}
         self._refused: deque[tuple[float, str, str, Access]] = deque(maxlen=MOST_REFUSED)
         self._told: dict[str, tuple[str, Access]] = {}
-        self._ticked = 0.0
+        self._classes: dict[str, str | None] = {}
+        self._ticked = self._again = 0.0
         self._moment: Moment | None = None
 
     def when(self, now: float) -> Moment:
@@ -95,6 +97,24 @@ class RulesDesk:
         departs, soc_percent = self.planned.get(token, (None, None))
         facts = SessionFacts(token, user_class, started, departs, soc_percent, served_s, tuple(self.past.get(token, ())))
         return rank(self.rules.priority, facts, self.when(now), self._site_facts(now))
+
+    def again(self, now: float) -> bool:
+        """Whether ranks may have moved by time alone: at the bounds of windows, and once a minute for departures, turns and triggers."""
+        priority = self.rules.priority
+        if not priority.timed or now < self._again:
+            return False
+        spans = [one.span for one in priority.windows if one.span is not None]
+        self._again = min(now + LOOK_S, next_change(spans, self.csms.calendar, now))
+        return True
+
+    def class_of(self, token: str) -> str | None:
+        """The class the rules give a token."""
+        if token not in self._classes:
+            if len(self._classes) >= MOST_TOKENS:
+                self._classes.clear()
+            found = self.rules.class_of(token)
+            self._classes[token] = found.name if found is not None else None
+        return self._classes[token]
 
     def place_of(self, user_class: str, now: float) -> int:
         """A class's place in the order in force, 0 first."""
