@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chargekit.controller.allocator import Allocation, Demand, Grant, allocate, in_order
+from chargekit.controller.allocator import Allocation, Concurrent, Demand, Grant, allocate, in_order
 from chargekit.controller.csms import Controller
 from chargekit.controller.decisions_log import DecisionLog
 from chargekit.controller.dispatch import Claim, Outgoing
@@ -92,6 +92,8 @@ class Operator(Feedback, Precedence):
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
         self.infeasible = Infeasible()
         self.planning = Planning(self)
+        self.concurrent = self.session_caps()
+        self.shares = bool(self.concurrent or rules.weights)
         self._changed: dict[Key, Place] = dict(self.places)
         self._demands: list[Demand] = []
         self._by_id: dict[str, Place] = {}
@@ -271,7 +273,7 @@ class Operator(Feedback, Precedence):
         self._changed |= self.planning.look(now, out)
         self._dispatch(self._allocate(now), now, out)
         if self._last is not None:
-            self.log.decided(now, *self._last, out)
+            self.log.decided(now, *self._last, out, self.concurrent)
         self.look(now, out)
 
     def look(self, now: float, out: list[Effect]) -> None:
@@ -289,7 +291,7 @@ class Operator(Feedback, Precedence):
         self.reserves.refresh(self.reserve, now)
         reserved = self._reserved()
         if self._last is None or self._last[0] is not demands or self._last[1] != tight or self._last[2] != reserved:
-            self._last = demands, tight, reserved, allocate(self.site.circuits, tight, demands, reserved)
+            self._last = demands, tight, reserved, allocate(self.site.circuits, tight, demands, reserved, self.concurrent)
         return self._last[3]
 
     @point("controller.limits")
@@ -334,10 +336,17 @@ class Operator(Feedback, Precedence):
             return None
         name, number = place.key
         rank, because = self.rank_of(name, session.token, now)
-        stands, floor_a = self.standing(name, session.token, now), self.desk.floor_a(self.class_name(session.token))
+        user_class = self.class_name(session.token) or ""
+        stands, floor_a = self.standing(name, session.token, now), self.desk.floor_a(user_class)
         tie = (*(stands.tie if stands else ()), *self.tie(session.started, name, number))
         demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
-        return self.guided(place, demand)
+        weight = self.rules.weights.get(user_class, 1.0)
+        return self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
+
+    @point("controller.session_caps")
+    def session_caps(self) -> tuple[Concurrent, ...]:
+        """How many sessions may have current at a time, and where."""
+        return tuple(Concurrent(one.circuit, one.most, one.source, one.classes) for one in self.rules.sessions)
 
     @point("controller.demand")
     def most_a(self, place: Place) -> float:

@@ -19,6 +19,7 @@ from chargekit.policy.layers import Effective, Layers, Sourced
 from chargekit.policy.people import one_class
 from chargekit.policy.priority import Order, PriorityRules
 from chargekit.policy.ranking import parse_priority, ranked
+from chargekit.policy.sharing import SessionCap, parse_sessions, parse_weights
 from chargekit.policy.tariff import CostRules, cost_rules
 
 COST: Final = ("plan", "price", "tariff", "demand_charge")
@@ -71,6 +72,9 @@ class Rulebook:
     floors: Mapping[str, Sourced] = field(default_factory=dict)
     """What a session of a class is promised at least, A per phase."""
     cost: CostRules = field(default_factory=CostRules)
+    sessions: tuple[SessionCap, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """A class's share of a surplus against its peers'; 1 where none is said."""
 
     def class_of(self, token: str) -> ClassRule | None:
         """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
@@ -107,6 +111,7 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), layers.effective(),
         parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
         cost_rules(*(layers.lowest("cost", key) for key in COST)),
+        parse_sessions(layers.lowest("power", "sessions"), classes, site), parse_weights(layers.lowest("power", "weights"), classes),
     )  # fmt: skip
     _lint(rules, site)
     said = sorted((row.key, row.value) for row in rules.effective)

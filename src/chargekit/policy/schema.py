@@ -106,6 +106,11 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("priority.triggers", LOWER, _list(_table(("when", "classes"), **TRIGGER)), "what puts a class forward, with threshold and end"),
     _key("power.limits", (SITE,), _named(AMPS), "limits by circuit, A per phase, below their ratings"),
     _key("power.floors", LOWER, _named(AMPS), "the least a session of a class is promised, A per phase"),
+    _key(
+        "power.sessions", LOWER, _list(_table(("most",), circuit=TEXT, most={"type": "integer", "minimum": 0}, classes=NAMES)),
+        "how many may charge at a time on a circuit (default: the whole site), of these classes only if any are named",
+    ),
+    _key("power.weights", LOWER, _named({"type": "number", "exclusiveMinimum": 0}), "by class, its share of a surplus against its peers'"),
     _key("power.lease", LOWER, SECONDS, "how long a limit stands without renewal"),
     _key("power.margin", LOWER, AMPS, "kept free on every circuit"),
     _key("cost.plan", LOWER, FLAG, "whether the coming day is planned by price, departures and limits"),
