@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chargekit.controller.operator import Operator
@@ -10,6 +10,7 @@ from chargekit.controller.places import Place
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.points import Defect
 from chargekit.model.profile import Period
+from chargekit.model.site import Circuit
 from chargekit.policy.overrides import Override
 
 
@@ -39,6 +40,9 @@ class IgnoresCap(Defect, Operator):
 
     def limits_at(self, now: float) -> Sequence[Limit]:
         return [replace(one, limit_a=100_000.0) for one in super().limits_at(now)]
+
+    def tree(self) -> Mapping[str, Circuit]:
+        return {name: replace(one, rating_a=100_000.0) for name, one in super().tree().items()}
 
 
 class GivesNothing(Defect, Operator):

@@ -27,7 +27,7 @@ from chargekit.controller.token_desk import TokenDesk
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose
-from chargekit.model.site import Site
+from chargekit.model.site import Circuit, Site
 from chargekit.policy.overrides import Override, create
 from chargekit.policy.rulebook import Rulebook
 from chargekit.wire.messages import (
@@ -291,8 +291,13 @@ class Operator(Feedback, Precedence):
         self.reserves.refresh(self.reserve, now)
         reserved = self._reserved()
         if self._last is None or self._last[0] is not demands or self._last[1] != tight or self._last[2] != reserved:
-            self._last = demands, tight, reserved, allocate(self.site.circuits, tight, demands, reserved, self.concurrent)
+            self._last = demands, tight, reserved, allocate(self.tree(), tight, demands, reserved, self.concurrent)
         return self._last[3]
+
+    @point("controller.tree")
+    def tree(self) -> Mapping[str, Circuit]:
+        """The circuits with their ratings: what holds whatever else is allowed."""
+        return self.site.circuits
 
     @point("controller.limits")
     def limits_at(self, now: float) -> Sequence[Limit]:
