@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place
@@ -31,9 +31,11 @@ class Precedence:
     classes: dict[str, str]
     places: Mapping[Key, Place]
 
-    def limits_at(self, now: float) -> Sequence[Limit]:
-        """Every cap in force: the operator knows."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def limits_at(self, now: float) -> Sequence[Limit]:
+            """Every cap in force: the operator knows."""
+            ...
 
     def token_answer(self, peer: Peer, token: str, now: float) -> TokenAnswer | None:
         """A token's answer; held back until the station's defaults are confirmed."""
