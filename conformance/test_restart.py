@@ -77,7 +77,7 @@ async def test_a_soft_reset_in_a_transaction_is_orderly(bench: Bench) -> None:
         raise Failed(
             f"{charger.name} gave {boot.reason if boot else 'nothing'} as the reason of a scheduled restart", [bench.seen.last_seq]
         )
-    if reply["status"] == "Accepted" and any(one.fact.seq for one in facts(charger, OF_A_TRANSACTION, 0)):  # type: ignore[attr-defined]
+    if reply["status"] == "Accepted" and any(one.fact.seq for one in facts(charger, OF_A_TRANSACTION, 0)):
         # Who numbers its messages knows the answer Scheduled.
         raise Failed(f"{charger.name} accepted at {bench.seen.clock(asked)} what it should have scheduled", [bench.seen.last_seq])
 
@@ -118,7 +118,7 @@ async def test_every_status_is_told_after_a_long_outage(bench: Bench) -> None:
     await back(charger)
     wanted = {evse.id for evse in charger.spec.model.evses}
     await charger.expect(
-        lambda: {one.fact.evse for one in facts(charger, StatusChanged, since)} >= wanted,  # type: ignore[attr-defined]
+        lambda: {one.fact.evse for one in facts(charger, StatusChanged, since)} >= wanted,
         30,
         "the status of every connector after an outage above the threshold",
     )
@@ -141,7 +141,7 @@ async def test_only_changes_are_told_after_a_short_outage(bench: Bench) -> None:
         await bench.sleep(30)
         told = facts(charger, StatusChanged, since)
         for one in told:
-            if not changes or one.fact.evse != charger.evse:  # type: ignore[attr-defined]
+            if not changes or one.fact.evse != charger.evse:
                 raise Failed(f"{charger.name} told a status again that had not changed in a short outage", [one.seq])
         if changes and not told:
             raise Failed(f"{charger.name} did not tell the status that changed while it was offline", [bench.seen.last_seq])
@@ -274,12 +274,12 @@ async def test_readings_taken_offline_are_complete_in_order_and_dated(bench: Ben
         raise Failed(f"{charger.name} told its readings out of order", records)
     gaps = [later - sooner for sooner, later in pairwise([lost, *times, mended])]
     bench.measure(Measured("longest time offline without a reading", max(gaps), "s", at_most=45 + SLACK_S), records)
-    numbered = {one.fact.seq: one for one in facts(charger, OF_A_TRANSACTION, 0)}  # type: ignore[attr-defined]
+    numbered = {one.fact.seq: one for one in facts(charger, OF_A_TRANSACTION, 0)}
     if any(numbered):
         missing = sorted(set(range(max(numbered) + 1)) - set(numbered))
         if missing:
             raise Failed(f"{charger.name} left out number {missing[0]} of the messages of {transaction.tx}", [numbered[max(numbered)].seq])
-        unsaid = [one.seq for one in told if not one.fact.offline]  # type: ignore[attr-defined]
+        unsaid = [one.seq for one in told if not one.fact.offline]
         if unsaid:
             raise Failed(f"{charger.name} did not say that readings were of a time offline", unsaid)
 

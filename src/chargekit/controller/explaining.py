@@ -18,6 +18,9 @@ from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
 
 Use = Literal["margin", "base", "reserved", "above", "peer", "below", "own"]
+GOES_TO: Final[dict[Use, str]] = {
+    "above": "of a higher rank", "peer": "of its own rank", "below": "of a lower rank, by a protected floor",
+}  # fmt: skip
 EPS: Final = 0.05
 SHOWN: Final = 3
 """So many names stand in a sentence; all of them in the details."""
@@ -185,8 +188,8 @@ def _spent(binding: Binding) -> str:
         words.append(f"{figure(base)}{of} flow beside the sessions")
     if reserved:
         words.append(f"{figure(sum(p.amount for p in reserved))}{of} are reserved for {_names(reserved, why=True)}")
-    for use, text in (("above", "of a higher rank"), ("peer", "of its own rank"), ("below", "of a lower rank, by a protected floor")):
-        found = binding.of(use)  # type: ignore[arg-type]
+    for use, text in GOES_TO.items():
+        found = binding.of(use)
         if found:
             words.append(f"{figure(sum(p.amount for p in found))}{of} go to {_names(found)} {text}")
     cap = f"{figure(binding.cap)}{of} ({where})"

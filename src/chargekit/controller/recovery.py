@@ -169,13 +169,13 @@ class Memory:
     def _changed_levers(self) -> list[Effect]:
         operator, out = self.operator, list[Effect]()
         caps = {name: limit.limit_a for name, limit in operator.caps.items()}
-        levers = {"caps": caps, "classes": operator.classes, "overrides": operator.overrides}
+        levers: dict[str, Any] = {"caps": caps, "classes": operator.classes, "overrides": operator.overrides}
         if not any(levers.values()) and not self._levers:
             return out
         levers["overrides"] = [asdict(one) for one in operator.overrides]
         for name, value in levers.items():
             if self._levers.get(name) != value:
-                self._levers[name] = value.copy()  # type: ignore[attr-defined]
+                self._levers[name] = value.copy()
                 out.append(Save(name, self._levers[name]))
         return out
 
