@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from chargekit.controller.operating import Operating
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Place
 from chargekit.model.metering import MeterSample
 from chargekit.wire.messages import Metered
 from chargekit.world.events import Effect
 
-if TYPE_CHECKING:
-    from chargekit.controller.operator import Operator
-
 LEARN_S: Final = 60.0
 
 
-class Feedback:
-    """Mixed into Operator."""
+class Feedback(Operating):
+    """The part of the operator that reads."""
 
-    def _read(self: Operator, peer: Peer, fact: Metered, now: float, out: list[Effect]) -> None:  # type: ignore[misc]
+    def _read(self, peer: Peer, fact: Metered, now: float, out: list[Effect]) -> None:
         known = peer.evses.get(fact.evse)
         if known is None or known.sample is None or known.session is None:
             return
@@ -40,7 +38,7 @@ class Feedback:
         if learned or freed or was != outgoing.unruly:
             self._soon(now)
 
-    def _learn(self: Operator, place: Place, sample: MeterSample, now: float) -> bool:  # type: ignore[misc]
+    def _learn(self, place: Place, sample: MeterSample, now: float) -> bool:
         """A vehicle that has drawn well below its limit for a minute is given what it uses; reversible."""
         lead, key = place.outgoing.leading, place.key
         if lead is None:

@@ -11,17 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chargekit.controller.allocator import Allocation, Concurrent, Demand, Grant, allocate, in_order
+from chargekit.controller.allocator import Allocation, Demand, allocate
 from chargekit.controller.csms import Controller
 from chargekit.controller.decisions_log import DecisionLog
+from chargekit.controller.demanding import Demanding
 from chargekit.controller.dispatch import Claim, Outgoing
 from chargekit.controller.feedback import Feedback
 from chargekit.controller.infeasible import Infeasible
+from chargekit.controller.leasing import DEFAULT_ID, Leasing
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
 from chargekit.controller.planning import Planning
-from chargekit.controller.precedence import Precedence
 from chargekit.controller.rules_desk import RulesDesk
 from chargekit.controller.token_desk import TokenDesk
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
@@ -42,19 +43,14 @@ from chargekit.wire.messages import (
 )  # fmt: skip
 from chargekit.world.events import Effect, Hand, Note, Words
 
-BACKDATE_S = 2.0
-SKEW_S = 3.0
 UNCOUNTED_WH = 250.0
 """Energy after which a register that stands still is not believed: the coarsest count 100 Wh."""
 EVERY_S = 15.0
-RAISE_A = 1.0
-"""A smaller raise is not worth a message, nor a write to the station's flash."""
-DEFAULT_ID, LEASE_ID = 100, 1000
 _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
-class Operator(Feedback, Precedence):
+class Operator(Feedback, Demanding, Leasing):
     """Leads one site. Knows the stations through its CSMS and the circuits through their meters."""
 
     def __init__(self, site: Site, rules: Rulebook, csms: Controller, *, every_s: float = 5.0, sample_s: int = 10) -> None:
@@ -320,160 +316,3 @@ class Operator(Feedback, Precedence):
         """The limits less the margin kept at every level for what no session explains, standby among it."""
         margin = self.rules.margin_a.value
         return [replace(one, limit_a=max(0.0, one.limit_a - margin)) for one in self.limits_at(now)]
-
-    def _demanded(self, now: float) -> list[Demand]:
-        """Who wants what, in the order of service. The very same list as long as nobody's demand changed."""
-        moved = False
-        for place in self._changed.values():
-            demand = self._demand(place, now)
-            if demand != place.demand:
-                place.demand, moved = demand, True
-        self._changed = {}
-        if moved:
-            standing = [place for place in self.places.values() if place.demand is not None]
-            self._by_id = {place.demand.id: place for place in standing if place.demand is not None}
-            self._demands = sorted((place.demand for place in standing if place.demand is not None), key=in_order)
-        return self._demands
-
-    def _demand(self, place: Place, now: float) -> Demand | None:
-        session = place.session
-        if session is None:
-            return None
-        name, number = place.key
-        rank, because = self.rank_of(name, session.token, now)
-        user_class = self.class_name(session.token) or ""
-        stands, floor_a = self.standing(name, session.token, now), self.desk.floor_a(user_class)
-        tie = (*(stands.tie if stands else ()), *self.tie(session.started, name, number))
-        demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
-        weight = self.rules.weights.get(user_class, 1.0)
-        return self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
-
-    @point("controller.session_caps")
-    def session_caps(self) -> tuple[Concurrent, ...]:
-        """How many sessions may have current at a time, and where."""
-        return tuple(Concurrent(one.circuit, one.most, one.source, one.classes) for one in self.rules.sessions)
-
-    @point("controller.demand")
-    def most_a(self, place: Place) -> float:
-        """What a session can use at most, A per phase: what it was seen to draw of what it was given, else the outlet's rating."""
-        rating = place.outgoing.rating_a
-        return min(rating, self.learned.get(place.key, rating))
-
-    @point("controller.plan")
-    def guided(self, place: Place, demand: Demand) -> Demand:
-        """What the plan makes of a demand: no more than is useful now, no less than it can't do without, the most urgent first."""
-        return self.planning.guided(place, demand)
-
-    def _reserved(self) -> dict[str, PhaseAmps]:
-        """Amps nobody can be given: base load, stations that can't be led, defaults of idle ones."""
-        reserved = self.reserves.unled()
-        for circuit, own in self.meters.unexplained().items():
-            reserved[circuit] = add(own, reserved.get(circuit, NO_AMPS))
-        return reserved
-
-    @point("controller.reserve")
-    def reserve(self, outgoing: Outgoing, peer: Peer, now: float) -> float:
-        """What an EVSE could draw, A per phase."""
-        if peer.lives == 0 and not self.returned:
-            # Never seen in this run: its default is that of the last confirmed installation.
-            return self.rules.default_a.value
-        return outgoing.could_draw(now)
-
-    # --- dispatching --------------------------------------------------------------------------------------------
-
-    def _dispatch(self, allocation: Allocation, now: float, out: list[Effect]) -> None:
-        for place in self.places.values():
-            if now >= place.outgoing.ends:
-                place.outgoing.expire(now)
-        ups = []
-        for name, grant in allocation.grants.items():
-            place, amps = self._by_id[name], grant.amps
-            if now <= place.quiet_until and amps == place.granted_a and place.stamp == place.outgoing.stamp:
-                continue
-            outgoing = place.outgoing
-            current = outgoing.leading
-            newest = outgoing.claims[-1] if outgoing.claims else None
-            if newest is not None and newest.accepted is None and not newest.lost:
-                self._rest(place, amps, math.inf)
-                continue
-            held = current.amps if current else -1.0
-            if newest is not None and newest.lost and amps <= self.reserve(outgoing, place.peer, now) + 1e-9:
-                # Nobody knows which of the two leads: say what is wanted again.
-                self._lease(place, amps, grant, now, out)
-            elif amps < held - 1e-9 or (current is None and amps <= self.rules.default_a.value):
-                self._lease(place, amps, grant, now, out)
-            elif amps > held + RAISE_A - 1e-9 or (amps > held + 1e-9 and held < 6.0):
-                ups.append((amps, place, grant))
-            elif current is not None:
-                due = self.renewal(current)
-                if now > due:
-                    self._lease(place, amps, grant, now, out)
-                else:
-                    self._rest(place, amps, due)
-        if ups:
-            self.reserves.refresh(self.reserve, now)
-        self._raise(ups, now, out)
-
-    def _rest(self, place: Place, amps: float, until: float) -> None:
-        """Nothing is to be sent to an EVSE up to then, unless it is granted something else or its claims change."""
-        place.quiet_until, place.granted_a, place.stamp = until, amps, place.outgoing.stamp
-
-    @point("controller.raise")
-    def _raise(self, ups: list[tuple[float, Place, Grant]], now: float, out: list[Effect]) -> None:
-        """Increases, highest rank first, as far as what could still flow leaves room for them."""
-        if not ups:
-            return
-        held = self.could_flow()
-        limits: dict[str, float] = {}
-        for limit in self._tight(now):
-            limits[limit.circuit] = min(limit.limit_a, limits.get(limit.circuit, math.inf))
-        for amps, place, because in ups:
-            mine = self.reserve(place.outgoing, place.peer, now)
-            room = [limits[name] - held[name][phase] for name in place.path if name in limits for phase in place.phases]
-            target = math.floor(min(amps, mine + max(0.0, min(room, default=math.inf))) * 10 + 1e-6) / 10
-            current = place.outgoing.leading
-            if target < 6.0 or (current is not None and target <= current.amps + (0.0 if target >= amps else 0.5)):
-                if current is None and not place.outgoing.claims:
-                    self._lease(place, 0.0, because, now, out, "waiting for room; ")
-                self._soon(now + 1.0)
-                continue
-            self._lease(place, target, because, now, out)
-            grown = place.on(max(0.0, target - mine))
-            for name in place.path:
-                held[name] = add(held[name], grown)
-            if target < amps:
-                self._soon(now + 1.0)
-
-    @point("controller.renewal")
-    def renewal(self, claim: Claim) -> float:
-        """After when a lease is to be renewed; infinity for one that does not end."""
-        return claim.until - self.rules.lease_s.value / 3 if claim.amps > claim.after_a else math.inf
-
-    def _start(self, peer: Peer, now: float) -> float:
-        """A profile's start on the station's clock, a little in the past (1.6 section 3.13.2)."""
-        return now + peer.offset_s - BACKDATE_S
-
-    @point("controller.periods")
-    def periods(self, amps: float) -> tuple[Period, ...]:
-        """The lease: its limit, then the safe value."""
-        fallback = self.rules.fallback_a.value
-        if amps <= fallback:
-            return (Period(0.0, amps),)
-        return (Period(0.0, amps), Period(self.rules.lease_s.value + BACKDATE_S, fallback))
-
-    def _lease(self, place: Place, amps: float, grant: Grant, now: float, out: list[Effect], why: str = "") -> None:
-        key, peer, session = place.key, place.peer, place.known.session
-        if session is None or not peer.online:
-            return
-        fallback = self.rules.fallback_a.value
-        lasts = math.inf if amps <= fallback else now + self.rules.lease_s.value + SKEW_S
-        claim = Claim(amps, lasts, min(amps, fallback))
-        profile = ChargingProfile(LEASE_ID + key[1], Purpose.TX, self.periods(amps), start=self._start(peer, now), transaction=session.tx)
-        place.outgoing.sent(claim)
-        self.csms.command(peer, SetProfile(key[1], profile), now, out, ("lease", key[1], claim))
-        because = f"{why}{grant.because}; bound by {grant.bound_by}"
-        told = (amps, because)
-        if self.told_limits.get(key) != told:
-            self.told_limits[key] = told
-            body = {"evse": key[1], "limit_a": amps, "token": session.token, "because": because, "rules": self.rules.revision}
-            out.append(Note("controller", key[0], "decision", body))

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chargekit.controller.operating import Operating
 from chargekit.controller.peer import Peer
-from chargekit.controller.places import Key, Place
-from chargekit.controller.rules_desk import RulesDesk
-from chargekit.controller.token_desk import TokenDesk
-from chargekit.model.limit import Limit
 from chargekit.model.points import point
 from chargekit.policy.access import Access
 from chargekit.policy.overrides import Override
 from chargekit.policy.priority import Ranked
-from chargekit.policy.rulebook import Rulebook
 from chargekit.wire.messages import TokenAnswer
 
 FIRST = -2
 """The rank of an override without a class: before all that rules put forward."""
 
 
-class Precedence:
+class Precedence(Operating):
     """The part of the operator that looks at people."""
-
-    rules: Rulebook
-    desk: RulesDesk
-    tokens: TokenDesk
-    overrides: list[Override]
-    classes: dict[str, str]
-    places: Mapping[Key, Place]
-
-    if TYPE_CHECKING:
-
-        def limits_at(self, now: float) -> Sequence[Limit]:
-            """Every cap in force: the operator knows."""
-            ...
 
     def token_answer(self, peer: Peer, token: str, now: float) -> TokenAnswer | None:
         """A token's answer; held back until the station's defaults are confirmed."""

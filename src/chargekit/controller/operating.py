@@ -1,0 +1,79 @@
+"""What the parts of the operator share: its state, and what one part asks of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chargekit.controller.allocator import Concurrent, Demand
+from chargekit.controller.csms import Controller
+from chargekit.controller.meters import CircuitMeters
+from chargekit.controller.peer import Peer
+from chargekit.controller.places import Key, Place, Reserves
+from chargekit.controller.rules_desk import RulesDesk
+from chargekit.controller.token_desk import TokenDesk
+from chargekit.model.limit import Limit, PhaseAmps
+from chargekit.model.site import Site
+from chargekit.policy.overrides import Override
+from chargekit.policy.rulebook import Rulebook
+from chargekit.world.events import Effect
+
+if TYPE_CHECKING:
+    from chargekit.controller.dispatch import Outgoing
+    from chargekit.controller.planning import Planning
+
+
+class Operating:
+    """The state every part of the operator reads. `learned`: A per phase a vehicle was seen to use; `told_limits`: what was recorded last
+    of an EVSE, so that a decision is noted once."""
+
+    site: Site
+    rules: Rulebook
+    csms: Controller
+    places: dict[Key, Place]
+    reserves: Reserves
+    meters: CircuitMeters
+    desk: RulesDesk
+    tokens: TokenDesk
+    planning: Planning
+    overrides: list[Override]
+    classes: dict[str, str]
+    learned: dict[Key, float]
+    low_since: dict[Key, float]
+    told_limits: dict[Key, tuple[float, str]]
+    concurrent: tuple[Concurrent, ...]
+    shares: bool
+    returned: bool
+    _changed: dict[Key, Place]
+    _demands: list[Demand]
+    _by_id: dict[str, Place]
+
+    if TYPE_CHECKING:
+
+        def limits_at(self, now: float) -> Sequence[Limit]:
+            """Every cap in force, with its source."""
+            ...
+
+        def _tight(self, now: float) -> list[Limit]:
+            """The limits less the margin."""
+            ...
+
+        def could_flow(self) -> dict[str, PhaseAmps]:
+            """What could flow through every circuit."""
+            ...
+
+        def reserve(self, outgoing: Outgoing, peer: Peer, now: float) -> float:
+            """What an EVSE could draw, A per phase."""
+            ...
+
+        def look(self, now: float, out: list[Effect]) -> None:
+            """Record what no decision can keep within the limits."""
+            ...
+
+        def _soon(self, now: float) -> None:
+            """Decide soon."""
+            ...
+
+        def _incident(self, station: str, kind: str, why: str, out: list[Effect]) -> None:
+            """Put an incident on record."""
+            ...
