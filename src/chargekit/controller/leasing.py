@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from heapq import heappop, heappush
 from typing import Final
 
 from chargekit.controller.allocator import Allocation, Grant
 from chargekit.controller.dispatch import Claim
 from chargekit.controller.operating import Operating
 from chargekit.controller.peer import Peer
-from chargekit.controller.places import Place
+from chargekit.controller.places import DAY_S, Place
 from chargekit.model.limit import add
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose
@@ -18,6 +19,11 @@ from chargekit.world.events import Effect, Note
 
 BACKDATE_S: Final = 2.0
 SKEW_S: Final = 3.0
+RENEW_LEFT: Final = (0.2, 0.4)
+"""What is left of a lease when it is renewed, as a share of what the rules say it lasts."""
+LONGEST_S: Final = 3600.0
+"""No lease is made longer than that to save writes."""
+SPARING_A: Final = 6.0
 RAISE_A: Final = 1.0
 """A smaller raise is not worth a message, nor a write to the station's flash."""
 DEFAULT_ID: Final = 100
@@ -25,7 +31,10 @@ LEASE_ID: Final = 1000
 
 
 class Leasing(Operating):
-    """The part of the operator that sends."""
+    """The part of the operator that sends. `_renewals`: (when, a count, EVSE) of the leases at rest; those that were replaced stay in it."""
+
+    _renewals: list[tuple[float, int, Place]]
+    _renewals_made: int
 
     def _dispatch(self, allocation: Allocation, now: float, out: list[Effect]) -> None:
         for place in self.places.values():
@@ -33,7 +42,8 @@ class Leasing(Operating):
                 place.outgoing.expire(now)
         ups = []
         for name, grant in allocation.grants.items():
-            place, amps = self._by_id[name], grant.amps
+            place = self._by_id[name]
+            amps = self.woken(place, grant.amps, now)
             if now <= place.quiet_until and amps == place.granted_a and place.stamp == place.outgoing.stamp:
                 continue
             outgoing = place.outgoing
@@ -48,10 +58,10 @@ class Leasing(Operating):
                 self._lease(place, amps, grant, now, out)
             elif amps < held - 1e-9 or (current is None and amps <= self.rules.default_a.value):
                 self._lease(place, amps, grant, now, out)
-            elif amps > held + RAISE_A - 1e-9 or (amps > held + 1e-9 and held < 6.0):
+            elif amps > held + self.worth_a(place, now) - 1e-9 or (amps > held + 1e-9 and held < 6.0):
                 ups.append((amps, place, grant))
             elif current is not None:
-                due = self.renewal(current)
+                due = self.renewal(place, current)
                 if now > due:
                     self._lease(place, amps, grant, now, out)
                 else:
@@ -62,7 +72,21 @@ class Leasing(Operating):
 
     def _rest(self, place: Place, amps: float, until: float) -> None:
         """Nothing is to be sent to an EVSE up to then, unless it is granted something else or its claims change."""
+        if until < math.inf and until != place.quiet_until:
+            self._renewals_made += 1
+            heappush(self._renewals, (until, self._renewals_made, place))
         place.quiet_until, place.granted_a, place.stamp = until, amps, place.outgoing.stamp
+
+    def _renew(self, now: float, out: list[Effect]) -> None:
+        """Renew the leases whose time has come, between decisions: what nothing else has changed is said again, no more and no less."""
+        while self._renewals and self._renewals[0][0] <= now:
+            due, _, place = heappop(self._renewals)
+            demand, last = place.demand, self._last
+            if due != place.quiet_until or place.stamp != place.outgoing.stamp or demand is None or last is None or now < self.hold_until:
+                continue
+            grant = last[3].grants.get(demand.id)
+            if grant is not None and grant.amps == place.granted_a and place.session is not None:
+                self._lease(place, grant.amps, grant, now, out)
 
     @point("controller.raise")
     def _raise(self, ups: list[tuple[float, Place, Grant]], now: float, out: list[Effect]) -> None:
@@ -91,30 +115,54 @@ class Leasing(Operating):
                 self._soon(now + 1.0)
 
     @point("controller.renewal")
-    def renewal(self, claim: Claim) -> float:
-        """After when a lease is to be renewed; infinity for one that does not end."""
-        return claim.until - self.rules.lease_s.value / 3 if claim.amps > claim.after_a else math.inf
+    def renewal(self, place: Place, claim: Claim) -> float:
+        """After when a lease is to be renewed; infinity for one that does not end. Each EVSE has its own moment between 60 and 80 % of it,
+        so that leases of one second are not all renewed in one."""
+        if claim.amps <= claim.after_a:
+            return math.inf
+        left = RENEW_LEFT[0] + (RENEW_LEFT[1] - RENEW_LEFT[0]) * place.spread
+        return claim.until - SKEW_S - self.rules.lease_s.value * left
+
+    @point("controller.lease")
+    def lease_s(self, place: Place, now: float) -> float:
+        """How long a limit is to stand: as the rules say, and longer once an EVSE has had more than half of what it may be sent in a day."""
+        usual, most = self.rules.lease_s.value, self.rules.writes.value
+        used, day_s = place.written(now), DAY_S - now % DAY_S
+        if used <= most / 2:
+            return usual
+        return max(usual, min(LONGEST_S, day_s / max(1.0, most - used) + usual * RENEW_LEFT[1]))
+
+    def worth_a(self, place: Place, now: float) -> float:
+        """What a raise must bring to be worth a message and a write to the station's flash; more once it has had more than half of a
+        day's, and more than its share of the day."""
+        used, most = place.written(now), self.rules.writes.value
+        if used <= most / 2 or used / most <= now % DAY_S / DAY_S:
+            return RAISE_A
+        return RAISE_A + (SPARING_A - RAISE_A) * min(1.0, (used / most - 0.5) * 2.0)
 
     def _start(self, peer: Peer, now: float) -> float:
         """A profile's start on the station's clock, a little in the past (1.6 section 3.13.2)."""
         return now + peer.offset_s - BACKDATE_S
 
     @point("controller.periods")
-    def periods(self, amps: float) -> tuple[Period, ...]:
+    def periods(self, amps: float, lasts_s: float) -> tuple[Period, ...]:
         """The lease: its limit, then the safe value."""
         fallback = self.rules.fallback_a.value
         if amps <= fallback:
             return (Period(0.0, amps),)
-        return (Period(0.0, amps), Period(self.rules.lease_s.value + BACKDATE_S, fallback))
+        return (Period(0.0, amps), Period(lasts_s + BACKDATE_S, fallback))
 
     def _lease(self, place: Place, amps: float, grant: Grant, now: float, out: list[Effect], why: str = "") -> None:
         key, peer, session = place.key, place.peer, place.known.session
         if session is None or not peer.online:
             return
         fallback = self.rules.fallback_a.value
-        lasts = math.inf if amps <= fallback else now + self.rules.lease_s.value + SKEW_S
-        claim = Claim(amps, lasts, min(amps, fallback))
-        profile = ChargingProfile(LEASE_ID + key[1], Purpose.TX, self.periods(amps), start=self._start(peer, now), transaction=session.tx)
+        lasts_s = self.lease_s(place, now)
+        claim = Claim(amps, math.inf if amps <= fallback else now + lasts_s + SKEW_S, min(amps, fallback))
+        place.writes(now)
+        profile = ChargingProfile(
+            LEASE_ID + key[1], Purpose.TX, self.periods(amps, lasts_s), start=self._start(peer, now), transaction=session.tx
+        )
         place.outgoing.sent(claim)
         self.csms.command(peer, SetProfile(key[1], profile), now, out, ("lease", key[1], claim))
         because = f"{why}{grant.because}; bound by {grant.bound_by}"

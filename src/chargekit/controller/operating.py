@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chargekit.controller.allocator import Concurrent, Demand
+from chargekit.controller.allocator import Allocation, Concurrent, Demand
 from chargekit.controller.csms import Controller
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
@@ -16,7 +16,7 @@ from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.site import Site
 from chargekit.policy.overrides import Override
 from chargekit.policy.rulebook import Rulebook
-from chargekit.world.events import Effect
+from chargekit.world.events import Effect, Json
 
 if TYPE_CHECKING:
     from chargekit.controller.dispatch import Outgoing
@@ -44,6 +44,11 @@ class Operating:
     concurrent: tuple[Concurrent, ...]
     shares: bool
     returned: bool
+    decide_at: float
+    hold_until: float
+    _last: tuple[list[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None
+    notebook: dict[str, Json]
+    """What has to survive a death of the controller and was not written yet; None erases."""
     _changed: dict[Key, Place]
     _demands: list[Demand]
     _by_id: dict[str, Place]
@@ -68,6 +73,30 @@ class Operating:
 
         def look(self, now: float, out: list[Effect]) -> None:
             """Record what no decision can keep within the limits."""
+            ...
+
+        def class_name(self, token: str) -> str | None:
+            """The class of a token, by the rules or a hand."""
+            ...
+
+        def leading_override(self, station: str, token: str, now: float) -> Override | None:
+            """The override that leads for a session."""
+            ...
+
+        def held(self, place: Place, demand: Demand, now: float) -> Demand:
+            """A demand as its hold has it."""
+            ...
+
+        def turns(self, place: Place, user_class: str) -> int:
+            """How many turns a session had."""
+            ...
+
+        def turns_clause(self, turns: int) -> str:
+            """Why turns put somebody behind."""
+            ...
+
+        def woken(self, place: Place, amps: float, now: float) -> float:
+            """What is sent of a grant."""
             ...
 
         def _soon(self, now: float) -> None:

@@ -17,6 +17,7 @@ from chargekit.controller.decisions_log import DecisionLog
 from chargekit.controller.demanding import Demanding
 from chargekit.controller.dispatch import Claim, Outgoing
 from chargekit.controller.feedback import Feedback
+from chargekit.controller.holding import Holding
 from chargekit.controller.infeasible import Infeasible
 from chargekit.controller.leasing import DEFAULT_ID, Leasing
 from chargekit.controller.meters import CircuitMeters
@@ -41,16 +42,18 @@ from chargekit.wire.messages import (
     TransactionEnded,
     TransactionStarted,
 )  # fmt: skip
-from chargekit.world.events import Effect, Hand, Note, Words
+from chargekit.world.events import Effect, Hand, Json, Note, Words
 
 UNCOUNTED_WH = 250.0
 """Energy after which a register that stands still is not believed: the coarsest count 100 Wh."""
 EVERY_S = 15.0
+GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+"""Its multiples, modulo 1, are as far apart as so many numbers can be (three-distance theorem)."""
 _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
-class Operator(Feedback, Demanding, Leasing):
+class Operator(Feedback, Demanding, Leasing, Holding):
     """Leads one site. Knows the stations through its CSMS and the circuits through their meters."""
 
     def __init__(self, site: Site, rules: Rulebook, csms: Controller, *, every_s: float = 5.0, sample_s: int = 10) -> None:
@@ -65,6 +68,9 @@ class Operator(Feedback, Demanding, Leasing):
             for p in csms.peers.values()
             for n, k in p.evses.items()
         }
+        for number, place in enumerate(self.places.values()):
+            place.spread = number * GOLDEN % 1.0
+        self._renewals, self._renewals_made = [], 0
         self.reserves = Reserves(site.circuits, self.places.values())
         self.sun_a = {
             name: sum(b.pv_kwp for b in site.buildings if name in paths[b.circuit]) * 1000.0 / 3.0 / 230.0 for name in site.circuits
@@ -76,7 +82,8 @@ class Operator(Feedback, Demanding, Leasing):
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
         self.tokens = TokenDesk(rules, csms, self.classes)
-        self.desk = RulesDesk(site, rules, csms, self.meters, self.places)
+        self.notebook: dict[str, Json] = {}
+        self.desk = RulesDesk(site, rules, csms, self.meters, self.places, self.notebook)
         self.low_since: dict[Key, float] = {}
         self.learned: dict[Key, float] = {}
         self.told_limits: dict[Key, tuple[float, str]] = {}
@@ -95,10 +102,12 @@ class Operator(Feedback, Demanding, Leasing):
         self._by_id: dict[str, Place] = {}
         self._last: tuple[list[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None = None
         self.log = DecisionLog(self)
+        self._begin_holds()
 
     @property
     def due(self) -> float | None:
-        return min(self.poll_at, self.decide_at) if self.meters.points else self.decide_at
+        first = min(self.decide_at, self._renewals[0][0]) if self._renewals else self.decide_at
+        return min(self.poll_at, first) if self.meters.points else first
 
     # --- events of the CSMS -------------------------------------------------------------------------------------
 
@@ -223,6 +232,7 @@ class Operator(Feedback, Demanding, Leasing):
         if self.meters.take(words, now):
             self.look(now, out)
         if self.meters.over(words.peer):
+            self.over_at[self.meters.points[words.peer].circuit or ""] = now
             self.hold_until = min(self.hold_until, now)
             self._soon(now)
 
@@ -242,6 +252,7 @@ class Operator(Feedback, Demanding, Leasing):
         if self.meters.points and self.poll_at <= now:
             self.poll_at = (int(now / self.every_s + 1e-9) + 1) * self.every_s
             out.extend(self.meters.polls())
+        self._renew(now, out)
         if self.decide_at <= now:
             self._decide(now, out)
 
@@ -255,6 +266,7 @@ class Operator(Feedback, Demanding, Leasing):
     def _decide(self, now: float, out: list[Effect]) -> None:
         self.decide_at = now + EVERY_S
         self.desk.tick(now, out)
+        self._look_back(now, out)
         if self.desk.again(now) or self.overrides:
             # A rank is a matter of time then: every session is asked again.
             self._changed = dict(self.places)

@@ -18,6 +18,7 @@ from chargekit.model.site import Circuit
 PHASE_READINGS = 2
 PHASE_A, QUIET_A = 5.0, 0.5
 """A vehicle drawing this much shows which phases it uses; less than that much on one is none."""
+DAY_S = 86_400.0
 Key = tuple[str, int]
 """Station id and EVSE number."""
 
@@ -27,7 +28,8 @@ class Place:
     """One EVSE: what is known of it, what was sent to it, and where it stands in the site. `wired`: site phases by terminal.
 
     `demand` is kept until the operator says it changed. Nothing needs to be sent up to and including `quiet_until`, as long as it is
-    granted `granted_a` and `stamp` is still that of what was sent.
+    granted `granted_a` and `stamp` is still that of what was sent. `spread`: its own place between 0 and 1, evenly apart from the others'.
+    `day`, `count`: how many profiles it was sent on the day of the run that was seen last.
     """
 
     key: Key
@@ -43,6 +45,17 @@ class Place:
     active: tuple[int, ...] = ()
     alike: int = 0
     of_tx: str = ""
+    spread: float = 0.0
+    day: int = 0
+    count: int = 0
+
+    def written(self, now: float) -> int:
+        """How many profiles it was sent today."""
+        return self.count if self.day == int(now // DAY_S) else 0
+
+    def writes(self, now: float) -> None:
+        """One more."""
+        self.count, self.day = self.written(now) + 1, int(now // DAY_S)
 
     @property
     def phases(self) -> tuple[int, ...]:

@@ -41,13 +41,18 @@ class Precedence(Operating):
     @point("controller.rank")
     def rank_of(self, station: str, token: str, now: float) -> tuple[int, str]:
         """A session's rank, 0 first, and why. An override in force leads."""
-        for one in self.overrides:
-            if self.override_leads(one, now) and (one.token == token or one.station == station):
-                if one.user_class:
-                    return self.desk.place_of(one.user_class, now), f"override {one.id} by {one.who}: class {one.user_class}"
-                return FIRST, f"override {one.id} by {one.who}: {one.why}"
+        one = self.leading_override(station, token, now)
+        if one is not None and one.user_class:
+            return self.desk.place_of(one.user_class, now), f"override {one.id} by {one.who}: class {one.user_class}"
+        if one is not None:
+            return FIRST, f"override {one.id} by {one.who}: {one.why}"
         stands = self.standing(station, token, now)
         return (stands.rank, stands.because) if stands is not None else (99, "class unknown")
+
+    def leading_override(self, station: str, token: str, now: float) -> Override | None:
+        """The override that leads for a session, the first there is."""
+        its = (one for one in self.overrides if one.token == token or one.station == station)
+        return next((one for one in its if self.override_leads(one, now)), None)
 
     @point("controller.standing")
     def standing(self, station: str, token: str, now: float) -> Ranked | None:

@@ -112,10 +112,14 @@ class Memory:
                 place.outgoing.recalled([Claim(rating, math.inf, rating, None, None, True)], None, False)
                 self.unproven[key] = -math.inf
         self._touched.clear()
+        operator.desk.recall(saved, now)
+        operator.recall_holds(saved)
+        operator.planning.recall(saved)
 
     def _recall(self, place: Place, data: Mapping[str, Any]) -> None:
         place.outgoing.recalled([claim_of(one) for one in data["claims"]], data["default_a"], data["unruly"])
         place.peer.offset_s = data["offset_s"]
+        place.day, place.count = data.get("day", 0), data.get("count", 0)
         if data["session"] is not None:
             session = ChargingSession(**data["session"])
             place.known.session = self._sessions[place.key] = session
@@ -143,6 +147,9 @@ class Memory:
             out.append(Save("next_tx", self._next_tx))
         if isinstance(event, (Hand, Wake)):
             out += self._changed_levers()
+        notebook = self.operator.notebook
+        out += [Save(key, value) for key, value in notebook.items()]
+        notebook.clear()
         return out
 
     def _begin(self) -> list[Effect]:
@@ -163,7 +170,7 @@ class Memory:
         return {
             "claims": [claim_data(one) for one in outgoing.claims], "default_a": outgoing.default_a, "unruly": outgoing.unruly,
             "session": None if session is None else {name: getattr(session, name) for name in ChargingSession.__slots__},
-            "register_wh": register, "offset_s": place.peer.offset_s,
+            "register_wh": register, "offset_s": place.peer.offset_s, "day": place.day, "count": place.count,
         }  # fmt: skip
 
     def _changed_levers(self) -> list[Effect]:

@@ -15,7 +15,8 @@ from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
 from chargekit.policy.access import AccessRules, parse_access
-from chargekit.policy.layers import Effective, Layers, Sourced
+from chargekit.policy.holds import Holds, parse_holds
+from chargekit.policy.layers import DEFAULTS, Effective, Layers, Sourced
 from chargekit.policy.people import one_class
 from chargekit.policy.priority import Order, PriorityRules
 from chargekit.policy.ranking import parse_priority, ranked
@@ -75,6 +76,9 @@ class Rulebook:
     sessions: tuple[SessionCap, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
     """A class's share of a surplus against its peers'; 1 where none is said."""
+    holds: Holds = field(default_factory=Holds)
+    writes: Sourced = field(default_factory=lambda: Sourced(DEFAULTS["writes"], BUILT_IN))
+    """How many profiles a day an EVSE is sent, before renewals and raises get rarer."""
 
     def class_of(self, token: str) -> ClassRule | None:
         """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
@@ -112,6 +116,7 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
         cost_rules(*(layers.lowest("cost", key) for key in COST)),
         parse_sessions(layers.lowest("power", "sessions"), classes, site), parse_weights(layers.lowest("power", "weights"), classes),
+        parse_holds(layers.lowest("power", "holds")), _writes(layers),
     )  # fmt: skip
     _lint(rules, site)
     said = sorted((row.key, row.value) for row in rules.effective)
@@ -168,6 +173,13 @@ def _groups(layers: Layers) -> tuple[tuple[str, str], ...]:
                 raise BadInput(one.source, f"token {token!r} is in group {other!r} already", f"at {source}")
             found[token.upper()] = (token, name, one.source)
     return tuple((token, name) for token, name, _ in found.values())
+
+
+def _writes(layers: Layers) -> Sourced:
+    node = layers.lowest("power", "writes")
+    if node is not None and node.as_int() < 1:
+        raise BadInput(node.source, f"writes: 1 or more a day expected, found {node.as_int()}")
+    return layers.figure("power", "writes", "")
 
 
 def _limits(layers: Layers, site: Site) -> tuple[Limit, ...]:

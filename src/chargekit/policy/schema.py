@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chargekit.policy.holds import AGAINST, COUNTS, MOST_COUNT, TIMES
 from chargekit.policy.review import KEYS as REVIEW
 
 PORTFOLIO, TYPE, SITE = "portfolio", "site type", "site"
@@ -62,6 +63,8 @@ TRIGGER: Final[dict[str, Shape]] = {
     "when": {"enum": list(TRIGGERS)}, "classes": NAMES, "as": TEXT, "lasts": SECONDS, "within": SECONDS, "below": ENERGY,
     "free_below": {"type": "integer", "minimum": 1}, "days": DAYS_COUNT, "name": TEXT, "from": INSTANT, "to": INSTANT,
 }  # fmt: skip
+COUNT: Final[Shape] = {"type": "integer", "minimum": 0, "maximum": MOST_COUNT}
+HOLDS: Final[dict[str, Shape]] = {**dict.fromkeys(TIMES, SECONDS), **dict.fromkeys(COUNTS, COUNT), "against": {"enum": list(AGAINST)}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,8 @@ KEYS: Final[tuple[Key, ...]] = (
     ),
     _key("power.weights", LOWER, _named({"type": "number", "exclusiveMinimum": 0}), "by class, its share of a surplus against its peers'"),
     _key("power.lease", LOWER, SECONDS, "how long a limit stands without renewal"),
+    _key("power.writes", LOWER, {"type": "integer", "minimum": 1}, "how many profiles a day an EVSE is sent before renewals and raises get rarer"),
+    _key("power.holds", LOWER, _table((), **HOLDS), "how long a session keeps current, waits for it, and how turns are taken"),
     _key("power.margin", LOWER, AMPS, "kept free on every circuit"),
     _key("cost.plan", LOWER, FLAG, "whether the coming day is planned by price, departures and limits"),
     _key("cost.price", LOWER, PRICE, "the price of a kWh outside the bands of the tariff"),
