@@ -31,7 +31,7 @@ LEASE_ID: Final = 1000
 
 
 class Leasing(Operating):
-    """The part of the operator that sends. `_renewals`: (when, a count, EVSE) of the leases at rest; those that were replaced stay in it."""
+    """The part of the operator that sends. `_renewals`: (when, a count, EVSE) of leases at rest; those replaced stay in it."""
 
     _renewals: list[tuple[float, int, Place]]
     _renewals_made: int
@@ -125,7 +125,7 @@ class Leasing(Operating):
 
     @point("controller.lease")
     def lease_s(self, place: Place, now: float) -> float:
-        """How long a limit is to stand: as the rules say, and longer once an EVSE has had more than half of what it may be sent in a day."""
+        """How long a limit is to stand: as the rules say, and longer once it was sent more than half of what it may be in a day."""
         usual, most = self.rules.lease_s.value, self.rules.writes.value
         used, day_s = place.written(now), DAY_S - now % DAY_S
         if used <= most / 2:

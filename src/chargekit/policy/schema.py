@@ -41,7 +41,8 @@ AMPS, SECONDS, ENERGY = _quantity("A"), _quantity("ms", "s", "min", "h", "d"), _
 PERCENT: Final = _quantity("%")
 PRICE: Final[Shape] = {"type": "number"}
 ANY: Final[Shape] = {"type": ["number", "string"]}
-DAYS_COUNT: Final[Shape] = {"type": "integer", "minimum": 1, "maximum": 366}
+DAYS_WRITES: Final[Shape] = {"type": "integer", "minimum": 1}
+COUNT: Final[Shape] = {"type": "integer", "minimum": 1, "maximum": 366}
 CLOCK: Final[Shape] = {
     "anyOf": [{"type": "string", "pattern": r"^([01]?\d|2[0-4]):[0-5]\d$"}, {"type": "integer", "minimum": 0, "maximum": 1440}],
     "description": "HH:MM on the site's clock; 24:00 is the end of the day",
@@ -63,6 +64,7 @@ TRIGGER: Final[dict[str, Shape]] = {
     "when": {"enum": list(TRIGGERS)}, "classes": NAMES, "as": TEXT, "lasts": SECONDS, "within": SECONDS, "below": ENERGY,
     "free_below": {"type": "integer", "minimum": 1}, "days": DAYS_COUNT, "name": TEXT, "from": INSTANT, "to": INSTANT,
 }  # fmt: skip
+WRITES: Final[Shape] = {"type": "integer", "minimum": 1}
 COUNT: Final[Shape] = {"type": "integer", "minimum": 0, "maximum": MOST_COUNT}
 HOLDS: Final[dict[str, Shape]] = {**dict.fromkeys(TIMES, SECONDS), **dict.fromkeys(COUNTS, COUNT), "against": {"enum": list(AGAINST)}}
 
@@ -115,7 +117,7 @@ KEYS: Final[tuple[Key, ...]] = (
     ),
     _key("power.weights", LOWER, _named({"type": "number", "exclusiveMinimum": 0}), "by class, its share of a surplus against its peers'"),
     _key("power.lease", LOWER, SECONDS, "how long a limit stands without renewal"),
-    _key("power.writes", LOWER, {"type": "integer", "minimum": 1}, "how many profiles a day an EVSE is sent before renewals and raises get rarer"),
+    _key("power.writes", LOWER, WRITES, "profiles a day an EVSE may be sent: from half of it on renewals and raises get rarer"),
     _key("power.holds", LOWER, _table((), **HOLDS), "how long a session keeps current, waits for it, and how turns are taken"),
     _key("power.margin", LOWER, AMPS, "kept free on every circuit"),
     _key("cost.plan", LOWER, FLAG, "whether the coming day is planned by price, departures and limits"),
