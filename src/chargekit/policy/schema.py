@@ -41,8 +41,8 @@ AMPS, SECONDS, ENERGY = _quantity("A"), _quantity("ms", "s", "min", "h", "d"), _
 PERCENT: Final = _quantity("%")
 PRICE: Final[Shape] = {"type": "number"}
 ANY: Final[Shape] = {"type": ["number", "string"]}
-DAYS_WRITES: Final[Shape] = {"type": "integer", "minimum": 1}
-COUNT: Final[Shape] = {"type": "integer", "minimum": 1, "maximum": 366}
+
+DAYS_COUNT: Final[Shape] = {"type": "integer", "minimum": 1, "maximum": 366}
 CLOCK: Final[Shape] = {
     "anyOf": [{"type": "string", "pattern": r"^([01]?\d|2[0-4]):[0-5]\d$"}, {"type": "integer", "minimum": 0, "maximum": 1440}],
     "description": "HH:MM on the site's clock; 24:00 is the end of the day",
