@@ -208,7 +208,7 @@ def test_a_station_that_ignores_its_limit_is_not_led(small):
     site = small(41, defects=(known_defects()["ignores-limit"],), defective=("a",))
     site.come(20, "a", "GST-1")
     site.come(60, "b", "RES-1")
-    site.at(180)
+    site.at(520)
     unruly = site.why("a/1")
     assert unruly.sentence == "a/1 is not led: it draws more than it was told; 32 A stay reserved for it on grid."
     why = site.why("b/1")

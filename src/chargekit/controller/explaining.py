@@ -7,12 +7,13 @@ reasons as they were recorded: whoever shows them escapes them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from chargekit.controller.allocator import Allocation, Demand
-from chargekit.controller.replaying import Line, Seated, Situation, through
+from chargekit.controller.holds import CAPS, Kind
+from chargekit.controller.replaying import Holding, Line, Seated, Situation, through
 from chargekit.controller.room import NOMINAL_V, PHASE, Room
 from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
@@ -27,6 +28,10 @@ SHOWN: Final = 3
 STATES: Final = {
     "offline": "offline", "unseen": "not seen in this run", "unruly": "drawing more than it was told", "idle": "its default",
     "unconfirmed": "its default is not confirmed",
+}  # fmt: skip
+HOLD_ENDS: Final[Mapping[Kind, str]] = {
+    "off": "its time off is over", "overcurrent": "the wait after an overcurrent is over", "ramp": "its rise is free again",
+    "released": "it is offered current again",
 }  # fmt: skip
 _UNBALANCE: Final = re.compile(r", unbalance of at most ([0-9.e+]+) A\), phase (L[123])$")
 
@@ -95,6 +100,7 @@ class Explanation:
     overrides: tuple[str, ...] = ()
     next_changes: tuple[tuple[float, str], ...] = ()
     instead: Change | None = None
+    hold: str = ""
 
 
 def layer_of(source: Source) -> str:
@@ -119,18 +125,22 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     if demand is None:
         return Explanation(
             evse, one.number, one.t, one.rules, _nothing(one, evse, line, session), line.state, session, rating_a=rating,
-            in_force_a=line.in_force_a, next_changes=_next(one, line),
+            in_force_a=line.in_force_a, next_changes=_next(one, line, one.holds.get(evse)),
         )  # fmt: skip
     grant = allocation.grants[evse]
     binding = binding_of(one, allocation, demand)
     wire = _wire(one, allocation, demand, line)
-    got = _got(demand, grant.amps, rating, binding, grant.bound_by, planned=one.planned(demand))
+    hold = held_words(one, evse)
+    got = _got(demand, grant.amps, rating, binding, grant.bound_by, hold if _caps(one, evse) else "", planned=one.planned(demand))
+    if hold and not _caps(one, evse) and grant.amps <= demand.least_a + EPS < demand.most_a:
+        got = f"{got}; {hold}"
     if wire and grant.amps > 0:
         got = got.replace("gets", "is granted", 1)
+    instead = best(one, allocation, demand, _row(one, demand, grant.bound_by))
     return Explanation(
         evse, one.number, one.t, one.rules, f"{evse} {f'{got}; {wire}' if wire else got}.", line.state, session, grant.amps, demand.least_a,
         demand.most_a, rating, demand.because or f"rank {demand.rank}", grant.bound_by, binding, line.in_force_a, wire,
-        _overridden(one, demand), _next(one, line), best(one, allocation, demand, _row(one, demand, grant.bound_by)),
+        _overridden(one, demand), _next(one, line, one.holds.get(evse)), instead, hold,
     )  # fmt: skip
 
 
@@ -154,7 +164,41 @@ def _nothing(one: Situation, evse: str, line: Line, session: Seated | None) -> s
             return f"{evse} gets nothing: no session runs there{stays}."
 
 
-def _got(demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str, *, planned: bool) -> str:
+def _caps(one: Situation, evse: str) -> bool:
+    hold = one.holds.get(evse)
+    return hold is not None and hold.standing.kind in CAPS
+
+
+def held_words(one: Situation, evse: str) -> str:
+    """What a hold makes of an EVSE's session at this moment, in a clause; "" without one."""
+    hold = one.holds.get(evse)
+    if hold is None:
+        return ""
+    kind, since, until, figure_, about = hold.standing
+    ends = f" until {clock(one, until)}" if until is not None else ""
+    of = f"{figure(max(0.0, one.t - since) / 60)} of {figure((until - since) / 60)} min" if until is not None else ""
+    match kind:
+        case "on":
+            what = f"held at its minimum{ends}: on for {of}"
+        case "pauses":
+            what = f"held at its minimum: paused {figure_:g} times already"
+        case "off":
+            what = f"it waits{ends}: paused at {clock(one, since)}, off for {of}"
+        case "overcurrent":
+            what = f"it waits{ends}: circuit {about} was over its rating at {clock(one, since)}"
+        case "ramp":
+            what = f"up by quarters{ends}: circuit {about} was over its rating at {clock(one, since)}"
+        case _:
+            again = f"; it is tried again at {clock(one, until)}" if until is not None else ""
+            what = f"behind all others since {clock(one, since)}: it draws nothing of what it is offered{again}"
+    return f"{what} (power.holds.{hold.rule}, {hold.source})"
+
+
+def _got(demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str, hold: str, *, planned: bool) -> str:
+    if hold and demand.most_a < demand.least_a:
+        return f"gets nothing: {hold}"
+    if hold and amps >= demand.most_a - EPS:
+        return f"gets {figure(amps)} A: {hold}"
     if planned and demand.most_a < demand.least_a:
         return "gets nothing: its plan has it wait"
     if amps >= demand.most_a - EPS:
@@ -290,7 +334,10 @@ def _users(one: Situation, allocation: Allocation, demand: Demand, share: Callab
     for other in sorted(one.given.demands, key=lambda d: (d.rank, d.tie, d.id)):
         amount = share(other, allocation.grants[other.id].amps)
         if amount > 0:
-            parts.append(Part(_use(other, demand), other.id, amount, other.because or f"rank {other.rank}"))
+            use, why = _use(other, demand), other.because or f"rank {other.rank}"
+            if use == "peer" and not allocation.grants[demand.id].amps and (hold := held_words(one, other.id)):
+                why += f"; {hold}"
+            parts.append(Part(use, other.id, amount, why))
     return tuple(parts)
 
 
@@ -364,12 +411,14 @@ def _overridden(one: Situation, demand: Demand) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _next(one: Situation, line: Line) -> tuple[tuple[float, str], ...]:
+def _next(one: Situation, line: Line, hold: Holding | None) -> tuple[tuple[float, str], ...]:
     """When this may be another by itself, soonest first: leases and overrides that end. Any event on the site may change it sooner."""
     found = [(o.until, f"override {o.id} ends") for o in one.overrides if o.until > one.t]
     if line.until_s is not None and line.until_s > one.t and line.said_a is not None:
         least = min(line.said_a, one.figure("fallback"))
         found.append((line.until_s, f"its lease ends: {figure(least)} A, unless it is renewed before"))
+    if hold is not None and hold.standing.kind in HOLD_ENDS and hold.standing.until is not None and hold.standing.until > one.t:
+        found.append((hold.standing.until, HOLD_ENDS[hold.standing.kind]))
     return tuple(sorted(found))
 
 

@@ -64,7 +64,7 @@ class Holding(Operating):
                 continue
             if hold is None or hold.tx != session.tx:
                 hold = self.holds[key] = Hold(session.tx)
-            before = hold_data(hold)
+            before, hold.uses_a = hold_data(hold), self.learned.get(key)
             came_to = moved(hold, self._seen(place, hold, now), self.rules.holds, now)
             if came_to:
                 self._came_to(place, hold, came_to, before, now, out)
@@ -137,7 +137,10 @@ class Holding(Operating):
             change["most_a"] = max(demand.most_a, demand.least_a)
         if stands.kind in KEEPS and self.rules.holds.against == "all":
             change["floor_a"] = max(demand.floor_a, demand.least_a)
-        return replace(demand, because=f"{demand.because}, {self._clause(stands)}", **change)
+        if stands.kind != "on":
+            # That it keeps what it has for a while is as usual, and stands in the record of holds.
+            change["because"] = f"{demand.because}, {self._clause(stands)}"
+        return replace(demand, **change)
 
     @point("controller.release")
     def released(self, place: Place, demand: Demand, stands: Standing) -> Demand:
@@ -172,8 +175,6 @@ class Holding(Operating):
     def _clause(self, stands: Standing) -> str:
         until = f" until {self._clock(stands.until)}" if stands.until is not None else ""
         match stands.kind:
-            case "on":
-                what = f"keeps its minimum{until}"
             case "pauses":
                 what = f"keeps its minimum: paused {stands.figure:g} times"
             case "off":
@@ -199,4 +200,6 @@ class Holding(Operating):
         for key, place in self.places.items():
             data, session = saved.get(f"hold/{key[0]}/{key[1]}"), place.known.session
             if data is not None and session is not None and data.get("tx") == session.tx:
-                self.holds[key] = hold_of(data)
+                self.holds[key] = hold = hold_of(data)
+                if hold.uses_a is not None:
+                    self.learned[key] = hold.uses_a

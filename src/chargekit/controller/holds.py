@@ -37,6 +37,8 @@ RELEASED: Final = 97
 Kind = Literal["on", "pauses", "off", "overcurrent", "ramp", "released"]
 KEEPS: Final[tuple[Kind, ...]] = ("on", "pauses", "ramp")
 WAITS: Final[tuple[Kind, ...]] = ("off", "overcurrent")
+CAPS: Final[tuple[Kind, ...]] = ("off", "overcurrent", "ramp")
+"""Those that keep a demand below what it can use."""
 RULES: Final[Mapping[Kind, str]] = {
     "on": "on", "pauses": "pauses", "off": "off", "overcurrent": "overcurrent", "ramp": "overcurrent", "released": "wakes",
 }  # fmt: skip
@@ -57,7 +59,9 @@ class Standing(NamedTuple):
 @dataclass(slots=True)
 class Hold:
     """The past of one session, run seconds. `drew`: in this time on; `draws`: by its last reading; `quiet_since`: of the first reading
-    that showed nothing. `ramp_a`: what it may ask for while its circuit recovers; `needs_a`: what it was offered at the last try."""
+    that showed nothing. `ramp_a`: what it may ask for while its circuit recovers;
+    `needs_a`: what it was offered at the last try;
+    `uses_a`: what it was seen to use at most, where that is less than its outlet gives."""
 
     tx: str
     on_since: float | None = None
@@ -72,6 +76,7 @@ class Hold:
     tries: int = 0
     ramp_a: float | None = None
     needs_a: float | None = None
+    uses_a: float | None = None
 
     @property
     def least_a(self) -> float:

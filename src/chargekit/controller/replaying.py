@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from chargekit.controller.allocator import PHASE, Allocation, Concurrent, Demand, allocate
 from chargekit.controller.decisions_log import ENDLESS, FIXED, KEYED, WHOLE, chained, digest_of
+from chargekit.controller.holds import CAPS, RULES
+from chargekit.controller.holds import Standing as Held
 from chargekit.model.calendar import Calendar
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.located import Source
@@ -76,6 +78,15 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """A hold in force, and the rule it follows from."""
+
+    standing: Held
+    rule: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """What the allocator was given."""
 
@@ -119,13 +130,15 @@ class Situation:
     out: str
     faults: tuple[str, ...] = ()
     own_most_a: Mapping[str, float] = field(default_factory=dict)
+    holds: Mapping[str, Holding] = field(default_factory=dict)
 
     def figure(self, name: str) -> float:
         return self.figures[name][0]
 
     def planned(self, demand: Demand) -> bool:
         """Whether its plan keeps it below what it can use."""
-        return demand.most_a < self.own_most_a.get(demand.id, demand.most_a) - 0.05
+        hold = self.holds.get(demand.id)
+        return (hold is None or hold.standing.kind not in CAPS) and demand.most_a < self.own_most_a.get(demand.id, demand.most_a) - 0.05
 
     def before_margin(self, limit: Limit) -> float:
         """What a limit given to the allocator was before the margin was taken off, A."""
@@ -185,7 +198,9 @@ def _first_malformed(records: Sequence[Recorded]) -> Malformed:
 def _merge(state: dict[str, Any], body: Mapping[str, Any]) -> None:
     if body["full"]:
         state.clear()
-        state.update({name: body[name] for name in FIXED}, **{name: dict(body[name]) for name in KEYED})
+        # Records of before there were holds have no such table.
+        state.update({name: body[name] for name in FIXED}, holds=dict(body.get("holds", {})))
+        state.update({name: dict(body[name]) for name in KEYED if name != "holds"})
     for name in WHOLE:
         if name in body:
             state[name] = body[name]
@@ -222,7 +237,7 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         {key: Standing(_in(row[0], tree), _phases(row[1]), _number(row[2])) for key, row in state["places"].items()},
         {name: (_number(about[name][0]), _source(*about[name][1:])) for name in ("margin", "fallback", "default", "lease")},
         _text(about["site"]), calendar_of(about), _text(last.body["out"]), faults,
-        {key: _number(row[11]) for key, row in state["demands"].items()},
+        {key: _number(row[11]) for key, row in state["demands"].items()}, {key: _hold(row) for key, row in state["holds"].items()},
     )  # fmt: skip
 
 
@@ -273,6 +288,14 @@ def _seated(row: Sequence[Any]) -> Seated:
     token, user_class, source, started, override, rank, because = row
     own = None if rank is None else _whole(rank)
     return Seated(_text(token), _text(user_class), _text(source), _number(started), _text(override), own, _text(because))
+
+
+def _hold(row: Sequence[Any]) -> Holding:
+    kind, since, until, figure, about, rule, file, line = row
+    if kind not in RULES:
+        raise ValueError(f"a kind of hold expected, found {str(kind)[:40]!r}")
+    end = None if until is None else _number(until)
+    return Holding(Held(kind, _number(since), end, _number(figure), _text(about)), _text(rule), _source(file, line))
 
 
 def _number(value: Any) -> float:

@@ -21,8 +21,8 @@ MOST_COUNT: Final = 1000
 class Holds:
     """Times in seconds. `on_s`: a session given current keeps at least its minimum so long; 0: no hold. `off_s`: one that was paused is
     not admitted again before, and as much later with each pause. `overcurrent_s`: nobody is admitted below a circuit over its
-    rating before so long after. `turn_s`: the first turn where not all of a rank can have their minimum, each as long as all before and once
-    more; 0: no turns. `pauses`: after so many a session keeps its minimum. `wakes`: how often a vehicle that draws nothing is woken.
+    rating before so long after. `turn_s`: the first turn where not all of a rank can have their minimum, each as long as all before
+    and once more; 0: no turns. `pauses`: after so many a session keeps its minimum. `wakes`: how often one that draws nothing is woken.
     `against`: whom a hold stands against: `peers` of its rank, or `all`, as a floor does."""
 
     on_s: float = TIMES["on"]
