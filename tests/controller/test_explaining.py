@@ -167,7 +167,7 @@ def test_a_silent_meter_holds_its_circuit_to_what_needs_none(small):
     assert site.why("c/1").sentence == (
         "c/1 gets nothing: it waits until 08:06:20: paused at 08:01:20, off for 0 of 5 min (power.holds.off, built-in:0)."
     )
-    assert str(why.instead) == "without the limit of 18 A on grid (grid-meter is silent or not believed) → up to +21.2 A"
+    assert str(why.instead) == "without the limit of 18 A on grid (grid-meter is silent or not believed) → up to +23.5 A"
 
 
 def test_a_vehicle_that_takes_less_is_given_what_it_uses(small):
