@@ -17,6 +17,7 @@ from chargekit.controller.holds import (
     Hold,
     Seen,
     Standing,
+    figures,
     hold_data,
     hold_of,
     moved,
@@ -64,12 +65,13 @@ class Holding(Operating):
                 continue
             if hold is None or hold.tx != session.tx:
                 hold = self.holds[key] = Hold(session.tx)
-            before, hold.uses_a = hold_data(hold), self.learned.get(key)
+            before, hold.uses_a = figures(hold), self.learned.get(key)
+            since, quiet = hold.on_since, hold.quiet_since
             came_to = moved(hold, self._seen(place, hold, now), self.rules.holds, now)
             if came_to:
-                self._came_to(place, hold, came_to, before, now, out)
-            if (after := hold_data(hold)) != before:
-                self.notebook[f"hold/{key[0]}/{key[1]}"] = after
+                self._came_to(place, hold, came_to, since or now, quiet or now, now, out)
+            if figures(hold) != before:
+                self.notebook[f"hold/{key[0]}/{key[1]}"] = hold_data(hold)
             turns = self._turns_of(place, session.tx, self.class_name(session.token))
             if self._turned.get(key) != turns or self.standings.get(key) != self._standing(place, hold, now):
                 self._turned[key] = turns
@@ -91,13 +93,12 @@ class Holding(Operating):
         """When a circuit above was over its rating last, and which."""
         return max(((self.over_at[name], name) for name in place.path if name in self.over_at), default=NEVER) if self.over_at else NEVER
 
-    def _came_to(self, place: Place, hold: Hold, what: str, before: Mapping[str, Any], now: float, out: list[Effect]) -> None:
+    def _came_to(self, place: Place, hold: Hold, what: str, since: float, quiet: float, now: float, out: list[Effect]) -> None:
         if what == "paused":
             return
         if what == "wake":
             self.decide_at = min(self.decide_at, now + PULSE_LOOK_S)
-        since, quiet = (self._clock(before[name] or now) for name in ("on_since", "quiet_since"))
-        because = WORDS[what].format(since=since, quiet=quiet, wakes=hold.wakes)
+        because = WORDS[what].format(since=self._clock(since), quiet=self._clock(quiet), wakes=hold.wakes)
         session = place.known.session
         token = session.token if session is not None else ""
         out.append(Note("controller", place.key[0], "sleeper", {"evse": place.key[1], "token": token, "what": what, "because": because}))

@@ -13,7 +13,8 @@ later.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from chargekit.policy.holds import Holds
@@ -191,11 +192,16 @@ def turns_had(served_s: float, turn_s: float) -> int:
     return turns
 
 
+NAMES: Final = tuple(field.name for field in fields(Hold))
+figures: Final = attrgetter(*NAMES)
+"""All of a hold, to see whether it moved."""
+
+
 def hold_data(hold: Hold) -> dict[str, Any]:
     """As plain data."""
-    return asdict(hold)
+    return dict(zip(NAMES, figures(hold), strict=True))
 
 
 def hold_of(data: Mapping[str, Any]) -> Hold:
     """From plain data."""
-    return Hold(**{field.name: data[field.name] for field in fields(Hold) if field.name in data})
+    return Hold(**{name: data[name] for name in NAMES if name in data})

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chargekit.controller.dispatch import REACTION_S, SEEN_A, Claim
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place
-from chargekit.model.limit import Limit
+from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.profile import Purpose
 from chargekit.model.session import Session as ChargingSession
 from chargekit.policy.overrides import Override
@@ -37,7 +37,7 @@ from chargekit.wire.messages import (
     TransactionStarted,
     Trigger,
 )  # fmt: skip
-from chargekit.world.events import Closed, Effect, Event, Frame, Hand, Note, Opened, Save, Wake
+from chargekit.world.events import Closed, Effect, Event, Frame, Hand, Note, Opened, Save, Wake, Words
 
 if TYPE_CHECKING:
     from chargekit.controller.csms import Controller
@@ -81,6 +81,7 @@ class Memory:
         self._sessions: dict[Key, ChargingSession | None] = dict.fromkeys(operator.places)
         self._levers: dict[str, Any] = {}
         self._next_tx = csms.next_tx
+        self._base: dict[str, PhaseAmps] = {}
         self._begun = False
         for place in operator.places.values():
             place.outgoing.tell = partial(self._moved, place.outgoing.tell, place)
@@ -112,6 +113,8 @@ class Memory:
                 place.outgoing.recalled([Claim(rating, math.inf, rating, None, None, True)], None, False)
                 self.unproven[key] = -math.inf
         self._touched.clear()
+        self._base = {name: (float(a), float(b), float(c)) for name, (a, b, c) in saved.get("base", {}).items()}
+        operator.meters.recall(self._base, now)
         operator.desk.recall(saved, now)
         operator.recall_holds(saved)
         operator.planning.recall(saved)
@@ -147,6 +150,9 @@ class Memory:
             out.append(Save("next_tx", self._next_tx))
         if isinstance(event, (Hand, Wake)):
             out += self._changed_levers()
+        if isinstance(event, (Words, Wake)) and self.operator.meters.base != self._base:
+            self._base = dict(self.operator.meters.base)
+            out.append(Save("base", {name: list(amps) for name, amps in self._base.items()}))
         notebook = self.operator.notebook
         out += [Save(key, value) for key, value in notebook.items()]
         notebook.clear()

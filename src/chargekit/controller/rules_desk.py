@@ -166,6 +166,8 @@ class RulesDesk:
             if lead is not None and lead.most_a(now) >= SERVED_A:
                 self.served[at] = self.served.get(at, 0.0) + took_s
                 self._write(place.key, session.tx, self.served[at], now)
+            elif at in self.served:
+                self._write(place.key, session.tx, self.served[at], now, paused=True)
         if self.rules.priority.triggers:
             self._count_free(free, now)
         while self._refused:
@@ -182,10 +184,10 @@ class RulesDesk:
         if least != before:
             self.notebook["least_free"] = {day.isoformat(): count for day, count in self._least_free.items()}
 
-    def _write(self, key: Key, tx: str, served_s: float, now: float) -> None:
-        """Time served goes to memory once a minute of it."""
+    def _write(self, key: Key, tx: str, served_s: float, now: float, *, paused: bool = False) -> None:
+        """Time served goes to memory once a minute of it, and when it stands still."""
         before = self._written.get(key)
-        if before is None or before[0] != tx or served_s - before[1] >= LOOK_S:
+        if before is None or before[0] != tx or served_s - before[1] >= (0.001 if paused else LOOK_S):
             self._written[key] = (tx, served_s)
             self.notebook[f"served/{key[0]}/{key[1]}"] = [tx, round(served_s, 3), now]
 
