@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+from typing import Final
 
 from chargekit.model.located import BadInput, Located, nearest
+
+_ANY_OF: Final = re.compile(r"\[!?.[^]]*\]")
+"""One character of a set, as `fnmatch` reads it."""
+
+
+def narrowness(pattern: str) -> tuple[int, int, str]:
+    """What puts the narrower of two token patterns first, whatever their order in the file: characters that stand for themselves, then
+    `?` and sets; at last the text, so that no two stand alike."""
+    sets = len(_ANY_OF.findall(pattern))
+    rest = _ANY_OF.sub("", pattern)
+    singles = sets + rest.count("?")
+    return -sum(c not in "*?" for c in rest), -singles, pattern
 
 
 def one_class(node: Located, classes: Collection[str]) -> str:

@@ -86,7 +86,7 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("access.blocked", (PORTFOLIO, SITE), _list(TEXT), "token patterns nobody may charge with, of both layers together"),
     _key("access.holidays", LAYERS, _list(DATE), "dates that are holidays at the site"),
     _key("access.default_class", LOWER, TEXT, "the class of tokens no pattern fits; without it they are refused"),
-    _key("access.tokens", (SITE,), _named(TEXT), "token patterns and their class; an exact token first, then in order"),
+    _key("access.tokens", (SITE,), _named(TEXT), "token patterns and their class; an exact token first, then the narrowest pattern"),
     _key("access.groups", (SITE,), _named(_list(TEXT)), "tokens that may stop each other's transactions"),
     _key("access.windows", LOWER, _list(_table((), classes=NAMES, tokens=NAMES, **SPAN)), "when classes or tokens may charge"),
     _key(
