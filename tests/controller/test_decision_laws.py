@@ -124,7 +124,7 @@ def situated(drawn):
 
 @given(situations)
 def test_a_lower_ranked_session_takes_nothing_from_a_higher_one(drawn):
-    """The last to come promised no floor: whoever ranks above it keeps every ampere. Also where phases have to be balanced it loses none."""
+    """The last to come promised no floor: whoever ranks above it keeps every ampere, and loses none where phases are balanced."""
     fleet, policy, seats = situated(drawn)
     floors = policy["power"].get("floors", {})
     floors.pop(seats[-1][1]["class"], None)

@@ -16,7 +16,7 @@ from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
 from chargekit.policy.access import AccessRules, parse_access
 from chargekit.policy.layers import Effective, Layers, Sourced
-from chargekit.policy.people import narrowness, one_class
+from chargekit.policy.people import a_pattern, narrowness, one_class
 from chargekit.policy.priority import Order, PriorityRules
 from chargekit.policy.ranking import parse_priority, ranked
 from chargekit.policy.sharing import SessionCap, parse_sessions, parse_weights
@@ -167,7 +167,7 @@ def _groups(layers: Layers) -> tuple[tuple[str, str], ...]:
         if not 0 < len(name) <= LONGEST_GROUP:
             raise BadInput(tokens.source, f"a group's id has 1 to {LONGEST_GROUP} characters, this one {len(name)}")
         for one in tokens.items():
-            token = one.as_text()
+            token = a_pattern(one)
             if token.upper() in found:
                 _, other, source = found[token.upper()]
                 raise BadInput(one.source, f"token {token!r} is in group {other!r} already", f"at {source}")
