@@ -41,6 +41,7 @@ class Demanding(Precedence):
         stands, floor_a = self.standing(name, session.token, now), self.desk.floor_a(user_class)
         tie = (*(stands.tie if stands else ()), *self.tie(session.started, name, number))
         demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
+        demand = self.wanting(place, demand)
         weight = self.rules.weights.get(user_class, 1.0)
         return self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
 
@@ -57,8 +58,7 @@ class Demanding(Precedence):
     @point("controller.demand")
     def most_a(self, place: Place) -> float:
         """What a session can use at most, A per phase: what it was seen to draw of what it was given, else the outlet's rating."""
-        rating = place.outgoing.rating_a
-        return min(rating, self.learned.get(place.key, rating))
+        return place.appetite.most_a
 
     @point("controller.plan")
     def guided(self, place: Place, demand: Demand) -> Demand:

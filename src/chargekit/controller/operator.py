@@ -77,8 +77,6 @@ class Operator(Feedback, Demanding, Leasing):
         self.classes: dict[str, str] = {}
         self.tokens = TokenDesk(rules, csms, self.classes)
         self.desk = RulesDesk(site, rules, csms, self.meters, self.places)
-        self.low_since: dict[Key, float] = {}
-        self.learned: dict[Key, float] = {}
         self.told_limits: dict[Key, tuple[float, str]] = {}
         self.greeted: dict[str, int] = {}
         self.poll_at = 0.0
@@ -128,7 +126,7 @@ class Operator(Feedback, Demanding, Leasing):
             case TransactionStarted():
                 if (name, fact.evse) in self.places:
                     self.places[(name, fact.evse)].outgoing.running = True
-                    self.learned.pop((name, fact.evse), None)
+                    self.places[(name, fact.evse)].forget()
                 self._change(peer)
                 self._soon(now)
             case TransactionEnded():
@@ -137,8 +135,7 @@ class Operator(Feedback, Demanding, Leasing):
                     outgoing = self.places[(name, number)].outgoing
                     if known.session is None and outgoing.running:
                         outgoing.ended()
-                        self.learned.pop((name, number), None)
-                        self.low_since.pop((name, number), None)
+                        self.places[(name, number)].forget()
                 self._change(peer)
                 self._soon(now)
             case Metered():
@@ -255,6 +252,7 @@ class Operator(Feedback, Demanding, Leasing):
     def _decide(self, now: float, out: list[Effect]) -> None:
         self.decide_at = now + EVERY_S
         self.desk.tick(now, out)
+        self._tried_again(now)
         if self.desk.again(now) or self.overrides:
             # A rank is a matter of time then: every session is asked again.
             self._changed = dict(self.places)
