@@ -40,6 +40,7 @@ class Operating:
     told_limits: dict[Key, tuple[float, str]]
     concurrent: tuple[Concurrent, ...]
     shares: bool
+    sample_s: int
     returned: bool
     _changed: dict[Key, Place]
     _demands: list[Demand]
@@ -57,6 +58,10 @@ class Operating:
 
         def could_flow(self) -> dict[str, PhaseAmps]:
             """What could flow through every circuit."""
+            ...
+
+        def at_worst(self) -> dict[str, PhaseAmps]:
+            """What could flow, with all that the last readings show."""
             ...
 
         def reserve(self, outgoing: Outgoing, peer: Peer, now: float) -> float:

@@ -163,6 +163,9 @@ class Operator(Feedback, Demanding, Leasing):
                     place.outgoing.rejected(claim)
                     self.told_limits.pop((peer.spec.id, number), None)
                     self._incident(peer.spec.id, "profile refused", getattr(reply, "status", ""), out)
+            case ("reading", int(number)) if reply is not None and not (isinstance(reply, Reply) and reply.accepted):
+                # Not asked again: its readings come when they come.
+                self.places[(peer.spec.id, number)].asked_at = math.inf
             case ("list", int(number)):
                 self.tokens.replied(peer, number, reply, now, out)
             case _:
@@ -219,6 +222,10 @@ class Operator(Feedback, Demanding, Leasing):
     def measured(self, words: Words, now: float, out: list[Effect]) -> None:
         if self.meters.take(words, now):
             self.look(now, out)
+            if self.meters.moved(words.peer):
+                self._soon(now)
+            if self.meters.pressing(words.peer, self.could_flow()[self.meters.points[words.peer].circuit or ""]):
+                self.decide_at = min(self.decide_at, max(self.hold_until, now))
         if self.meters.over(words.peer):
             self.hold_until = min(self.hold_until, now)
             self._soon(now)
@@ -279,9 +286,15 @@ class Operator(Feedback, Demanding, Leasing):
         """What could flow through every circuit: all reserves below it, and what its meter shows beside them."""
         return {name: add(held, self.meters.base.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
 
+    def at_worst(self) -> dict[str, PhaseAmps]:
+        """The same with all that the last readings show, whether it lasts or not."""
+        highest = self.meters.highest()
+        return {name: add(held, highest.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
+
     def _allocate(self, now: float) -> Allocation:
         """Share out what there is; what was shared before, as long as nothing it follows from changed."""
         tight, demands = self._tight(now), self._demanded(now)
+        self.meters.keep_within(tight)
         self.reserves.refresh(self.reserve, now)
         reserved = self._reserved()
         if self._last is None or self._last[0] is not demands or self._last[1] != tight or self._last[2] != reserved:
