@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from chargekit.controller.allocator import Concurrent, Demand, in_order
@@ -65,10 +66,15 @@ class Demanding(Precedence):
         """What the plan makes of a demand: no more than is useful now, no less than it can't do without, the most urgent first."""
         return self.planning.guided(place, demand)
 
-    def _reserved(self) -> dict[str, PhaseAmps]:
+    @point("controller.base")
+    def base_load(self, now: float) -> Mapping[str, PhaseAmps]:
+        """What flows beside the sessions, by the circuit it hangs on."""
+        return self.meters.unexplained()
+
+    def _reserved(self, now: float) -> dict[str, PhaseAmps]:
         """Amps nobody can be given: base load, stations that can't be led, defaults of idle ones."""
         reserved = self.reserves.unled()
-        for circuit, own in self.meters.unexplained().items():
+        for circuit, own in self.base_load(now).items():
             reserved[circuit] = add(own, reserved.get(circuit, NO_AMPS))
         return reserved
 

@@ -296,7 +296,7 @@ class Operator(Feedback, Demanding, Leasing):
         tight, demands = self._tight(now), self._demanded(now)
         self.meters.keep_within(tight)
         self.reserves.refresh(self.reserve, now)
-        reserved = self._reserved()
+        reserved = self._reserved(now)
         if self._last is None or self._last[0] is not demands or self._last[1] != tight or self._last[2] != reserved:
             self._last = demands, tight, reserved, allocate(self.tree(), tight, demands, reserved, self.concurrent)
         return self._last[3]
