@@ -29,7 +29,7 @@ class Feedback(Operating):
         if outgoing.unruly and not was:
             lead = outgoing.leading
             bound = f"{lead.amps:g} A" if lead else "none"
-            self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out)
+            self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out, now)
         learned = place.sees(known.sample) | self._learn(place, known.sample, now)
         if learned or was != outgoing.unruly:
             self._changed[place.key] = place
