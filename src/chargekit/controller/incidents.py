@@ -128,6 +128,10 @@ class Incidents:
         category = self.rules.category_of(one.kind)
         return {"id": one.id, "kind": one.kind, "category": category.name, "severity": category.severity}
 
+    def forget(self) -> None:
+        """What ended is forgotten: the same again is another."""
+        self._ended.clear()
+
     # --- over the controller's death ----------------------------------------------------------------------------
 
     def saved(self) -> dict[str, Any]:

@@ -57,6 +57,7 @@ class Precedence(Overriding):
         found = (one for one in self.overrides if one.covers(station, token, path) and self.override_leads(one, now))
         return min(found, key=lambda one: one.precedes, default=None)
 
+    @point("controller.holds")
     def held_first(self, station: str, token: str, now: float) -> bool:
         """Whether an override that holds leads a session, whatever capacity is lost."""
         one = self.leading(station, token, now)
