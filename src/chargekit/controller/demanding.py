@@ -12,6 +12,7 @@ from chargekit.controller.precedence import Precedence
 from chargekit.controller.responses import Responding
 from chargekit.model.limit import NO_AMPS, PhaseAmps, add
 from chargekit.model.points import point
+from chargekit.model.session import Session
 
 
 class Demanding(Precedence, Responding):
@@ -32,7 +33,7 @@ class Demanding(Precedence, Responding):
         return self._demands
 
     def _demand(self, place: Place, now: float) -> Demand | None:
-        session = place.session
+        session = self.leads(place)
         if session is None:
             return None
         name, number = place.key
@@ -44,6 +45,11 @@ class Demanding(Precedence, Responding):
         weight = self.rules.weights.get(user_class, 1.0)
         guided = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
         return self.response(place, guided, now)
+
+    @point("controller.leads")
+    def leads(self, place: Place) -> Session | None:
+        """The session of an EVSE that is to be led: every one that can be, whoever started it."""
+        return place.session
 
     @point("controller.session_caps")
     def session_caps(self) -> tuple[Concurrent, ...]:
