@@ -82,7 +82,7 @@ class Watching(Operating):
             self.watched.away.pop(peer.spec.id, None)
         else:
             self.watched.away[peer.spec.id] = now
-        self.watched.at = min(self.watched.at, now + AWAY_S)
+        self.watched.at = min(self.watched.at, now + (SOON_S if up else AWAY_S))
 
     def _status(self, peer: Peer, status: Status, evse: int, now: float, out: list[Effect]) -> None:
         if status is Status.FAULTED and evse in peer.evses:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from chargekit.judge.bench import VEHICLE, Bench, Charger
 from chargekit.judge.premises import Arena, SiteUnder
 from chargekit.judge.verdict import NotApplicable
-from chargekit.lab.assemble import CSMS, PLANT
+from chargekit.lab.assemble import PLANT
 
 SMALL: Final = "ford-kuga-2020"
 LESS_A: Final = 4.0
@@ -130,12 +130,3 @@ def ours(bench: Bench) -> None:
     """NotApplicable unless the controller's own records can be seen."""
     if bench.lab.controller is None or "create_override" not in bench.lab.rig.can:
         raise NotApplicable("the controller under test keeps its incidents to itself (a policy adapter would tell them)")
-
-
-async def restart_controller(bench: Bench, away_s: float) -> None:
-    """The controller loses its power, and has it again a while later."""
-    if bench.lab.controller is None or "power_off" not in bench.lab.rig.can:
-        raise NotApplicable("the controller under test can't be switched off from here")
-    await bench.hand(CSMS, "power_off")
-    await bench.sleep(away_s)
-    await bench.hand(CSMS, "power_on")
