@@ -76,7 +76,7 @@ async def test_an_emergency_leads_on_while_capacity_is_lost(bench: Bench) -> Non
     held = await contest(bench)
     if site.rules.class_of(held.upper.token).name not in answer.critical:
         raise Failed("the first class of this site is not critical")
-    lasts_s = min(900.0, rules[0].max_duration_s)
+    lasts_s = min(480.0, rules[0].max_duration_s)
     until = bench.now + lasts_s
     await put_first(site, "ovr-e", held.lower.token, lasts_s, who=manager(site, rules[0].name), category=rules[0].name, why="an ambulance")
     await held.leads(held.lower)

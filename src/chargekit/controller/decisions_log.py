@@ -14,8 +14,8 @@ is None in a difference. A body holds
 | `overrides` | `[id, who, why, created, until, token, station, class, role, category, circuit, holds]`, whole as well |
 | `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use]` |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
-| `responses` | by EVSE whose demand an open incident changes `[incident, kind, subject, response, file, line, rank, floor A, most A, weight]`: |
-| | the last four as they were before |
+| `responses` | by EVSE whose demand an incident changes `[incident, kind, subject, response, file, line,` and, before it, `rank, floor A, |
+| | most A, weight]` |
 | `lines` | by EVSE `[state, A it could draw, A in force, A said last, answer, lease's end]` |
 | `grants`, `bounds` | by EVSE `[A, number of what bound it]`; the texts of those numbers |
 | `tree`, `places`, `about` | in full ones only: circuits, EVSEs, and the figures and the clock all this refers to |

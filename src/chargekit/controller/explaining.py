@@ -132,7 +132,8 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     return Explanation(
         evse, one.number, one.t, one.rules, f"{evse} {f'{got}; {wire}' if wire else got}.", line.state, session, grant.amps, demand.least_a,
         demand.most_a, rating, demand.because or f"rank {demand.rank}", grant.bound_by, binding, line.in_force_a, wire,
-        _overridden(one, demand), _responding(response, rating), _next(one, line), best(one, allocation, demand, _row(one, demand, grant.bound_by)),
+        _overridden(one, demand), _responding(response, rating), _next(one, line),
+        best(one, allocation, demand, _row(one, demand, grant.bound_by)),
     )  # fmt: skip
 
 
@@ -161,7 +162,9 @@ def _responding(response: Responded | None, rating: float) -> str:
     if response is None:
         return ""
     before = f"rank {response.rank}, {figure(response.floor_a)} A promised, {figure(min(rating, response.most_a))} A at most"
-    return f"{response.how} ({response.source}), while {response.incident} is open: {response.kind} of {response.subject}; without it {before}"
+    return (
+        f"{response.how} ({response.source}), while {response.incident} is open: {response.kind} of {response.subject}; without it {before}"
+    )
 
 
 def _got(

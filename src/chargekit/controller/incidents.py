@@ -106,7 +106,11 @@ class Incidents:
             one.told += 1
             self.stamp += 1
             because = f"open for {(now - one.since) / 60:g} min, told after {step.after_s / 60:g} min ({step.source}): {one.because}"
-            out.append(Note("controller", one.subject, "escalation", self._body(one) | {"to": step.to, "after_s": step.after_s, "because": because}))
+            out.append(
+                Note(
+                    "controller", one.subject, "escalation", self._body(one) | {"to": step.to, "after_s": step.after_s, "because": because}
+                )
+            )
 
     def due(self, now: float) -> float:
         """When something about these is to be done by itself: a step of escalation, a response that begins, calm that is long enough."""

@@ -122,7 +122,7 @@ class Memory:
         watched.reports = {(kind, subject): (until, by) for kind, subject, until, by in saved.get("reports", ())}
         watched.refused = {one.about: one.because for one in operator.incidents.open.values() if one.kind.endswith("_refused")}
         known = dict.fromkeys(key[0] for key, place in operator.places.items() if place.outgoing.default_a is not None)
-        watched.away = {name: now + SYNC_S for name in known}
+        watched.away = dict.fromkeys(known, now + SYNC_S)
         for kind, subject in operator.incidents.open:
             if kind == "communications_lost":
                 watched.away[subject] = now

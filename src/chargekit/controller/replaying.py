@@ -204,7 +204,9 @@ def _first_malformed(records: Sequence[Recorded]) -> Malformed:
 def _merge(state: dict[str, Any], body: Mapping[str, Any]) -> None:
     if body["full"]:
         state.clear()
-        state.update({name: body[name] for name in FIXED}, **{name: dict(body.get(name, {}) if name in NEWER else body[name]) for name in KEYED})
+        state.update(
+            {name: body[name] for name in FIXED}, **{name: dict(body.get(name, {}) if name in NEWER else body[name]) for name in KEYED}
+        )
     for name in WHOLE:
         if name in body:
             state[name] = body[name]

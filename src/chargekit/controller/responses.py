@@ -16,7 +16,7 @@ from chargekit.controller.incidents import Incident, Incidents
 from chargekit.controller.operating import Operating
 from chargekit.controller.places import Answered, Place
 from chargekit.model.points import point
-from chargekit.policy.incidents import EVENLY, PROTECT, Response
+from chargekit.policy.incidents import Response
 from chargekit.policy.schema import SEVERITIES
 
 BEFORE: Final = 1000
@@ -42,22 +42,15 @@ class Answer(NamedTuple):
 def answered(demand: Demand, answer: Answer, user_class: str, *, holds: bool) -> tuple[Demand, Answered | None]:
     """A demand as the response leaves it, and what that was; None where it changes nothing. `holds`: an override that holds leads it."""
     incident, response = answer
-    critical = holds or user_class in response.critical
+    says = response.says(user_class, holds=holds)
     while_ = f"while {incident.id} is open: {incident.kind} of {incident.subject} ({response.how}, {response.source})"
-    if response.how == PROTECT:
-        if critical:
-            change = replace(demand, rank=demand.rank - BEFORE, because=f"{demand.because}; critical, before everybody {while_}")
-        elif demand.floor_a > 0:
-            change = replace(demand, floor_a=0.0, because=f"{demand.because}; its {demand.floor_a:g} A are not kept {while_}")
-        else:
-            return demand, None
-    elif holds:
-        return demand, None
-    elif response.how == EVENLY:
-        if demand.rank >= NOBODY or not user_class:
-            return demand, None
+    if says == "first":
+        change = replace(demand, rank=demand.rank - BEFORE, because=f"{demand.because}; critical, before everybody {while_}")
+    elif says == "behind" and demand.floor_a > 0:
+        change = replace(demand, floor_a=0.0, because=f"{demand.because}; its {demand.floor_a:g} A are not kept {while_}")
+    elif says == "even" and demand.rank < NOBODY:
         change = replace(demand, rank=0, weight=1.0, because=f"{demand.because}; shares evenly with all {while_}")
-    elif user_class in response.suspend:
+    elif says == "suspended":
         most = min(demand.most_a, response.keep_a)
         kept = f"held to {response.keep_a:g} A" if response.keep_a >= demand.least_a else "suspended"
         change = replace(demand, most_a=most, floor_a=min(demand.floor_a, most), because=f"{demand.because}; {kept} {while_}")
@@ -92,7 +85,9 @@ class Responding(Operating):
             response = rules.response_to(kind)
             if response is not None and len(ones) >= response.subjects:
                 found.append(Answer(min(ones, key=lambda one: one.since), response))
-        return sorted(found, key=lambda a: (-SEVERITIES.index(rules.category_of(a.incident.kind).severity), a.incident.since, a.incident.id))
+        return sorted(
+            found, key=lambda a: (-SEVERITIES.index(rules.category_of(a.incident.kind).severity), a.incident.since, a.incident.id)
+        )
 
     def _misses(self, one: Incident, now: float) -> bool:
         """Whether capacity is missed: what a station draws that nobody leads is, one that draws nothing is no loss to anybody."""
@@ -110,7 +105,5 @@ class Responding(Operating):
             return demand
         session = place.known.session
         token = session.token if session is not None else ""
-        changed, place.answered = answered(
-            demand, answer, self.class_name(token) or "", holds=self.held_first(place.key[0], token, now)
-        )
+        changed, place.answered = answered(demand, answer, self.class_name(token) or "", holds=self.held_first(place.key[0], token, now))
         return changed

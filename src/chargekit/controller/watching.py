@@ -7,7 +7,7 @@ A link that was away for a moment is none, and of a circuit without supply its s
 | communications_lost | station | its link has been away for `AWAY_S` | it is back |
 | meter_silent, meter_implausible | meter | it shows nothing, or what can't be, for `incidents.meter_stale` | it is believed again |
 | unruly | station | it draws more than it was told | it does as it is told, or its session is over |
-| circuit_lost | circuit | its meter shows no voltage; or all its stations fell silent together, others not | voltage, or one of them, is back |
+| circuit_lost | circuit | its meter shows no voltage; or all its stations fell silent together, no others | it is fed, or one is back |
 | controller_restart | site | the controller is back | it decides again |
 | profile_refused, default_refused | station | it refuses a limit | it takes one, or (a session's) there is nobody to limit |
 | infeasible | circuit | for `INFEASIBLE_S` more could flow than it carries | no more |
@@ -45,8 +45,9 @@ MOST_REPORTS: Final = 64
 
 @dataclass(slots=True)
 class Watched:
-    """What is remembered of causes. `away`: since when a station's link is gone (or, for one that was known before the controller died, from
-    when on that counts); `refused`: who refused what; `reports`: until when, by whom; `fed`: circuits whose meter has shown voltage."""
+    """What is remembered of causes. `away`: since when a station's link is gone (or, for one known before the controller died,
+    from when on that counts); `refused`: who refused what; `reports`: until when, by whom; `fed`: circuits whose meter has shown
+    voltage; `mute`, `dark`: meters that can't be gone by, and circuits without supply, as looked at last; `at`: when to look again."""
 
     away: dict[str, float] = field(default_factory=dict)
     refused: dict[About, str] = field(default_factory=dict)
@@ -119,10 +120,9 @@ class Watching(Operating):
             yield "circuit_lost", name, self.site.circuits[name].parent or name, why
         for name in watched.dark:
             # What its stations drew last, they draw no more.
-            for station in self.site.below(name):
-                if station.id in watched.away:
-                    for known in self.csms.peers[station.id].evses.values():
-                        known.sample = None
+            for spec in self.site.below(name):
+                for known in self.csms.peers[spec.id].evses.values() if spec.id in watched.away else ():
+                    known.sample = None
         lost = {*watched.dark, *(subject for kind, subject in self.incidents.open if kind == "circuit_lost")}
         for station, since in watched.away.items():
             if now >= since + AWAY_S and not lost.intersection(self._above(station)):
@@ -130,7 +130,11 @@ class Watching(Operating):
         for meter, kind in watched.mute.items():
             circuit = self.meters.points[meter].circuit
             if circuit is not None and not lost.intersection(c.name for c in self.site.path(circuit)):
-                why = "it shows nothing" if kind == "meter_silent" else "it shows less than the sessions draw, or power that it does not count"
+                why = (
+                    "it shows nothing"
+                    if kind == "meter_silent"
+                    else "it shows less than the sessions draw, or power that it does not count"
+                )
                 yield kind, meter, circuit, f"{why}, for {self._stale_s():g} s"
         for (name, _), excess in self.infeasible.open.items():
             if now - excess.since >= INFEASIBLE_S:
@@ -247,7 +251,7 @@ class Watching(Operating):
     # --- levers -------------------------------------------------------------------------------------------------
 
     def report(self, args: Mapping[str, Any], now: float, out: list[Effect]) -> None:
-        """Somebody reports a fault nobody can see from here, always with a reason and an end: `until`, or as long as an override may last."""
+        """Somebody reports a fault that can't be seen from here, with a reason and an end: `until`, or as long as an override may last."""
         rule = self.rules.override_rule
         kind, subject = str(args.get("kind") or ""), str(args.get("subject") or "")
         try:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chargekit.judge.bench import VEHICLE, Bench, Charger
+from chargekit.judge.bench import Bench, Charger
 from chargekit.judge.premises import Arena, SiteUnder
 from chargekit.judge.verdict import NotApplicable
 from chargekit.lab.assemble import PLANT

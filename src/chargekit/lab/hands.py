@@ -23,8 +23,27 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (), "csms_off": (), "csms_on": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
-    {"token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema",
-     "role", "category", "scope", "kind", "subject"}
+    {
+        "token",
+        "id",
+        "who",
+        "why",
+        "user_class",
+        "status",
+        "group",
+        "vehicle",
+        "circuit",
+        "station",
+        "meter",
+        "fault",
+        "action",
+        "schema",
+        "role",
+        "category",
+        "scope",
+        "kind",
+        "subject",
+    }
 )
 FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs", "needs_kwh"})
 LONGEST: Final = 500

@@ -68,6 +68,17 @@ class Response:
     subjects: int = 1
     site_wide: bool = False
 
+    def says(self, user_class: str, *, holds: bool = False) -> str:
+        """What becomes of a session of a class: `first`, `behind` (what it was promised is not kept), `even`, `suspended`, `as before`.
+        `holds`: it is led by an override that holds."""
+        if self.how == PROTECT:
+            return "first" if holds or user_class in self.critical else "behind"
+        if holds or not user_class:
+            return "as before"
+        if self.how == EVENLY:
+            return "even"
+        return "suspended" if self.how == SUSPEND and user_class in self.suspend else "as before"
+
 
 @dataclass(frozen=True, slots=True)
 class IncidentRules:
@@ -90,7 +101,9 @@ class IncidentRules:
 
 def parse_incidents(layers: Layers, classes: Collection[str]) -> IncidentRules:
     """The domain from its layers. BadInput, with file and line, for what can't be. `classes` in their order, the first leading."""
-    return IncidentRules(_categories(layers.find("incidents", "categories", "portfolio")), _responses(layers, tuple(classes)), _roles(layers))
+    return IncidentRules(
+        _categories(layers.find("incidents", "categories", "portfolio")), _responses(layers, tuple(classes)), _roles(layers)
+    )
 
 
 def _categories(node: Located | None) -> tuple[Category, ...]:
@@ -109,12 +122,16 @@ def _category(name: str, node: Located) -> Category:
         if kind in kinds:
             raise BadInput(one.source, f"{kind} is named twice")
         kinds.append(kind)
+    if not kinds:
+        raise BadInput(node.source, f"category {name} holds no kind of incident", f"kinds: one of {', '.join(KINDS)}")
     steps = []
     for one in node.list("escalate"):
         one.only("after", "to")
         steps.append(Step(one.need("after").as_number("s", least=0, most=LONGEST_S), one.need("to").as_text(), one.source))
         if len(steps) > 1 and steps[-1].after_s <= steps[-2].after_s:
-            raise BadInput(one.source, "escalation goes on with time: later than the step before expected", f"{steps[-2].after_s:g} s there")
+            raise BadInput(
+                one.source, "escalation goes on with time: later than the step before expected", f"{steps[-2].after_s:g} s there"
+            )
     return Category(name, node.one_of("severity", SEVERITIES), tuple(kinds), tuple(steps), node.source)
 
 
@@ -144,7 +161,8 @@ def _response(kind: str, node: Located, critical: tuple[str, ...], suspend: tupl
     if not 1 <= subjects <= 10_000:
         raise BadInput(table.need("subjects").source, f"a count of at least 1 expected, found {subjects}")
     return Response(
-        kind, how, node.source, named_classes(table.get("critical"), classes) or critical, named_classes(table.get("suspend"), classes) or suspend,
+        kind, how, node.source, named_classes(table.get("critical"), classes) or critical,
+        named_classes(table.get("suspend"), classes) or suspend,
         table.number("keep", "A", 0.0, least=0), table.number("after", "s", 0.0, least=0, most=LONGEST_S), subjects,
         table.one_of("where", ("circuit", "site"), "circuit") == "site",
     )  # fmt: skip

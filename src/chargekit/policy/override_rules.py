@@ -1,4 +1,4 @@
-"""Categories of overrides: who may authorise one, for whom, for how long. The portfolio is the bound: a site may add or narrow, not widen."""
+"""Categories of overrides: who may authorise one, for whom, for how long. The portfolio is the bound: a site adds or narrows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def parse_overrides(layers: Layers) -> dict[str, OverrideRule]:
         found[GENERAL] = _rule(GENERAL, node, found[GENERAL], node.source)
         for name, one in _categories(node):
             if not one.only(*KEYS).has("max_duration"):
-                raise BadInput(one.source, f"{name} overrides without expiry: one that is forgotten would lead for ever", "max_duration: 4 h")
+                raise BadInput(
+                    one.source, f"{name} overrides without expiry: one that is forgotten would lead for ever", "max_duration: 4 h"
+                )
             found[name] = _rule(name, one, found[GENERAL], one.source)
     site, above = layers.find("incidents", "overrides", SITE), dict(found)
     if site is not None:
@@ -101,7 +103,9 @@ def _within(bound: OverrideRule, mine: OverrideRule, node: Located) -> OverrideR
         raise BadInput(where("max_duration"), text, "shorten it here")
     wider = [one for one in mine.who if bound.who and one not in bound.who]
     if wider:
-        raise BadInput(where("may_authorise"), f"{wider[0]} may not authorise {mine.name} overrides: {at} {', '.join(bound.who)}", "remove it here")
+        raise BadInput(
+            where("may_authorise"), f"{wider[0]} may not authorise {mine.name} overrides: {at} {', '.join(bound.who)}", "remove it here"
+        )
     beyond = [one for one in mine.scope if one not in bound.scope]
     if beyond:
         raise BadInput(where("scope"), f"{mine.name} overrides are not for a {beyond[0]}: {at} {', '.join(bound.scope)}", "remove it here")

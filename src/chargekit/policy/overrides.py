@@ -1,4 +1,4 @@
-"""Overrides: somebody puts sessions first, always with a reason and an expiry. Who may is a matter of role, and all of it goes on record."""
+"""Overrides: somebody puts sessions first, always with a reason and an expiry. Who may is a matter of role; all of it goes on record."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ def create(rules: Rulebook, args: Mapping[str, Any], now: float, site: Site | No
     if user_class and user_class not in rules.classes:
         raise ValueError(f"user class {user_class!r} is defined nowhere")
     made = Override(
-        ident, who, str(args["why"]), now, float(until), str(args.get("token") or ""), str(args.get("station") or ""), user_class, role, rule.name,
+        ident, who, str(args["why"]), now, float(until), str(args.get("token") or ""), str(args.get("station") or ""), user_class, role,
+        rule.name,
         str(args.get("circuit") or ""), rule.holds,
     )  # fmt: skip
     _scoped(made, rule, args, site)

@@ -22,6 +22,8 @@ CAPACITY: Final = ("communications_lost", "meter_silent", "meter_implausible", "
 """Those by which capacity is lost: what the default response answers."""
 REPORTABLE: Final = ("communications_lost", "meter_silent", "meter_implausible", "unruly", "circuit_lost", "station_fault")
 """Those an operator may report, too."""
+LASTS_S: Final = {"controller_restart": 60.0}
+"""Kinds that end by themselves, and after how long at most, s."""
 RESPONSES: Final = ("protect_critical", "reduce_evenly", "suspend_lower", "none")
 SCOPES: Final = ("token", "station", "circuit", "site")
 """What an override may be for, narrowest first."""
@@ -146,10 +148,10 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("cost.tariff", LOWER, _list(_table(("from", "to", "price"), price=PRICE, **CLOCKS)), "prices by time of day"),
     _key("cost.demand_charge", LOWER, PRICE, "what a kW of the highest quarter of an hour costs"),
     *(_key(f"review.{name}", (PORTFOLIO,), _table((), **dict.fromkeys(parts, ANY)), "of the review") for name, parts in REVIEW.items()),
-    _key("incidents.categories", (PORTFOLIO,), _named(CATEGORY), "kinds of incident by category: how grave, and who is told after how long"),
+    _key("incidents.categories", (PORTFOLIO,), _named(CATEGORY), "kinds of incident by category: how grave, and who is told when"),
     _key(
         "incidents.responses", LAYERS, _table((), critical=NAMES, suspend=NAMES, **dict.fromkeys((*KINDS, "default"), RESPONSE)),
-        "what becomes of the sessions while an incident of a kind is open; critical and suspend: whom it is about where a response names nobody",
+        "what becomes of the sessions while an incident of a kind is open; critical and suspend: who, where a response names nobody",
     ),
     _key("incidents.roles", (PORTFOLIO, SITE), _named(_list(TEXT)), "who has a role, of both layers together"),
     _key(
