@@ -81,11 +81,12 @@ class Incidents:
         out.append(Note("controller", subject, "incident", self._body(made) | {"because": because} | ({"by": by} if by else {})))
 
     def gone(self, about: About, because: str, now: float, out: list[Effect]) -> None:
-        """Its cause is gone: close it, at once the first time, after a while of calm once it came back."""
+        """Its cause is gone: close it, at once the first time (or when somebody said so), after a while of calm once it
+        came back."""
         one = self.open.get(about)
         if one is None:
             return
-        if one.again:
+        if one.again and not one.by:
             one.gone_at = now if one.gone_at is None else one.gone_at
             if now < one.gone_at + CALM_S:
                 return

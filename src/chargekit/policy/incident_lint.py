@@ -80,7 +80,7 @@ def _authorised(rules: Rulebook) -> Iterator[Finding]:
             yield Finding(
                 "nobody",
                 rule.source,
-                f"nobody can authorise a {rule.name} override here: nobody is {' or '.join(absent)} (incidents: roles:)",
+                f"nobody can authorise {rule.name} overrides here: nobody is {' or '.join(absent)} (incidents: roles:)",
             )
         elif absent:
             yield Finding(

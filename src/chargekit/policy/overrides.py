@@ -91,7 +91,7 @@ def create(rules: Rulebook, args: Mapping[str, Any], now: float, site: Site | No
     if isinstance(until, bool) or not isinstance(until, (int, float)):
         raise ValueError(f"an override needs an expiry: until ({rule.source})")
     if not within(rule, until, now):
-        kind = "an override" if rule.name == GENERAL else f"a {rule.name} override"
+        kind = "an override" if rule.name == GENERAL else f"an override of category {rule.name}"
         raise ValueError(f"{kind} lasts at most {rule.max_duration_s / 3600:g} h ({rule.source})")
     who, role = authorised(rules, rule, args, "authorise overrides")
     if not args.get("why"):
@@ -121,7 +121,7 @@ def _scoped(made: Override, rule: OverrideRule, args: Mapping[str, Any], site: S
     if made.scope == "site" and args.get("scope") != "site":
         raise ValueError(f"an override is for a token or a station, a circuit, or says scope: site ({rule.source})")
     if made.scope not in rule.scope:
-        raise ValueError(f"a {rule.name} override is not for a {made.scope} ({rule.source}): {', '.join(rule.scope)}")
+        raise ValueError(f"an override of category {rule.name} is not for a {made.scope} ({rule.source}): {', '.join(rule.scope)}")
     if site is not None and made.scope == "station" and made.station not in {one.id for one in site.stations}:
         raise ValueError(f"no station is named {made.station[:40]!r}")
     if site is not None and made.scope == "circuit" and made.circuit not in site.circuits:
