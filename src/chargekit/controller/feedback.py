@@ -31,7 +31,7 @@ class Feedback(Operating):
         if outgoing.unruly and not was:
             lead = outgoing.leading
             bound = f"{lead.amps:g} A" if lead else "none"
-            self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out)
+            self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out, now)
         learned = place.sees(known.sample) | self._learn(place, known.read_at, max(known.sample.current_a))
         if learned or was != outgoing.unruly:
             self._changed[place.key] = place
