@@ -90,7 +90,11 @@ class Operator(Feedback, Demanding, Leasing, Watching):
         # After a restart nothing is decided before then, unless a circuit is over its rating.
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
         self.infeasible = Infeasible()
-        self.incidents, self.watched, self.answers = Incidents(rules.incidents), Watched(), ()
+        below: dict[str, list[str]] = {name: [] for name in site.circuits}
+        for spec in site.stations:
+            for name in paths[spec.circuit]:
+                below[name].append(spec.id)
+        self.incidents, self.watched, self.answers = Incidents(rules.incidents), Watched(below), ()
         self.watched_from = csms.back_at or 0.0
         self.planning = Planning(self)
         self.concurrent = self.session_caps()
@@ -175,7 +179,7 @@ class Operator(Feedback, Demanding, Leasing, Watching):
                 else:
                     place.outgoing.rejected(claim)
                     self.told_limits.pop((peer.spec.id, number), None)
-                    self._incident(peer.spec.id, "profile_refused", f"it answered {getattr(reply, 'status', '')}", out, now)
+                    self._incident(peer.spec.id, "profile_refused", f"it answered {getattr(reply, 'status', '')[:40]}", out, now)
             case ("list", int(number)):
                 self.tokens.replied(peer, number, reply, now, out)
             case _:
