@@ -47,9 +47,9 @@ MOST_REPORTS: Final = 64
 @dataclass(slots=True)
 class Watched:
     """What is remembered of causes. `below`: the stations of each circuit; `away`: since when a station's link is gone (or, for one known
-    before the controller died, from when on that counts); `refused`: who refused what; `reports`: until when, by whom; `fed`: circuits whose
-    meter has shown voltage; `mute`, `dark`: meters that can't be gone by, and circuits without supply, as looked at last; `at`: when to look
-    again."""
+    before the controller died, from when on that counts); `refused`: who refused what; `reports`: until when, by whom; `fed`: circuits
+    whose meter has shown voltage; `mute`, `dark`: meters that can't be gone by, and circuits without supply, as looked at last; `at`: when
+    to look again."""
 
     below: Mapping[str, Sequence[str]]
     away: dict[str, float] = field(default_factory=dict)
