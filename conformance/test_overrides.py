@@ -1,7 +1,7 @@
 """Overrides: they lead, and they end; who may not give one gives none."""
 
-from chargekit.judge import Bench, Failed, NotApplicable, case
-from chargekit.judge.contest import LESS_A, contest, manager, prepare, put_first, response
+from chargekit.judge import Bench, NotApplicable, case
+from chargekit.judge.contest import LESS_A, contest, manager, prepare, put_first, response, somebody
 
 
 @case("CK-OVR-101", scope="site", covers={"override expiry"}, area="overrides", limit_s=14400)
@@ -73,9 +73,8 @@ async def test_an_emergency_leads_on_while_capacity_is_lost(bench: Bench) -> Non
     rules = [one for one in site.rules.overrides.values() if one.holds and "token" in one.scope]
     if not rules:
         raise NotApplicable("no category of overrides holds at this site while capacity is lost")
-    held = await contest(bench)
-    if site.rules.class_of(held.upper.token).name not in answer.critical:
-        raise Failed("the first class of this site is not critical")
+    critical, other = (somebody(site, answer.critical, among=among) for among in (True, False))
+    held = await contest(bench, critical, other)
     lasts_s = min(480.0, rules[0].max_duration_s)
     until = bench.now + lasts_s
     await put_first(site, "ovr-e", held.lower.token, lasts_s, who=manager(site, rules[0].name), category=rules[0].name, why="an ambulance")

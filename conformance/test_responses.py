@@ -1,17 +1,7 @@
 """Lost capacity: what was decided beforehand is what happens, on the meters, and it is over with the fault."""
 
-from chargekit.judge import Bench, Measured, NotApplicable, Unclear, case
-from chargekit.judge.contest import LATE_S, LESS_A, contest, prepare, put_first, response
-from chargekit.judge.premises import SiteUnder, token
-
-
-def of(site: SiteUnder, classes: tuple[str, ...], *, among: bool) -> str:
-    """A token of one of these classes, or (`among` False) of another. NotApplicable where nobody is."""
-    for pattern in site.people():
-        rule = site.rules.class_of(token(pattern, 1))
-        if rule is not None and (rule.name in classes) is among:
-            return token(pattern, 1)
-    raise NotApplicable(f"everybody who may charge now is {'none' if among else 'one'} of {', '.join(classes)}")
+from chargekit.judge import Bench, Measured, Unclear, case
+from chargekit.judge.contest import LATE_S, LESS_A, contest, prepare, put_first, response, somebody
 
 
 @case("CK-RSP-101", scope="site", covers={"capacity loss", "protect_critical", "incidents.responses"}, area="responses", limit_s=14400)
@@ -20,7 +10,7 @@ async def test_critical_sessions_are_protected_when_capacity_is_lost(bench: Benc
     is left; once the fault is over it is as it was."""
     site = bench.site()
     kind, answer = response(site, "protect_critical")
-    critical, other = of(site, answer.critical, among=True), of(site, answer.critical, among=False)
+    critical, other = somebody(site, answer.critical, among=True), somebody(site, answer.critical, among=False)
     held = await contest(bench, critical, other)
     await put_first(site, "rsp-1", other, 3600)
     await held.leads(held.lower)
@@ -60,7 +50,7 @@ async def test_lower_classes_are_suspended_when_capacity_is_lost(bench: Bench) -
     kind, answer = response(site, "suspend_lower")
     arena = site.arena()
     lower, upper = arena.chargers
-    low, high = of(site, answer.suspend, among=True), of(site, answer.suspend, among=False)
+    low, high = somebody(site, answer.suspend, among=True), somebody(site, answer.suspend, among=False)
     await site.settle([(upper, high), (lower, low)])
     fault = await prepare(arena, site, kind, answer)
     before_a = (await lower.meter.fresh()).most_a

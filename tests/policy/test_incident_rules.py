@@ -255,7 +255,8 @@ def test_the_narrowest_override_leads_then_the_oldest() -> None:
             "no incident is ever of category again: circuit_lost are supply already",
         ),
         (
-            ("    rest:\n", "    back: {severity: major, kinds: [controller_restart], escalate: [{after: 2 min, to: desk}]}\n    rest:\n"), "", "never",
+            ("    rest:\n", "    back: {severity: major, kinds: [controller_restart], escalate: [{after: 2 min, to: desk}]}\n    rest:\n"),
+            "", "never",
             "desk is never told: controller_restart lasts 60 s at most",
         ),
         (("{after: 30 min, to: desk}", "{after: 30 min, to: manager}"), "", "unreachable", "manager was told of supply incidents 5 min in"),

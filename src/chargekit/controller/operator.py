@@ -88,7 +88,11 @@ class Operator(Feedback, Demanding, Leasing, Watching):
         # After a restart nothing is decided before then, unless a circuit is over its rating.
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
         self.infeasible = Infeasible()
-        self.incidents, self.watched, self.answers = Incidents(rules.incidents), Watched(), ()
+        below: dict[str, list[str]] = {name: [] for name in site.circuits}
+        for spec in site.stations:
+            for name in paths[spec.circuit]:
+                below[name].append(spec.id)
+        self.incidents, self.watched, self.answers = Incidents(rules.incidents), Watched(below), ()
         self.watched_from = csms.back_at or 0.0
         self.planning = Planning(self)
         self.concurrent = self.session_caps()
@@ -172,7 +176,7 @@ class Operator(Feedback, Demanding, Leasing, Watching):
                 else:
                     place.outgoing.rejected(claim)
                     self.told_limits.pop((peer.spec.id, number), None)
-                    self._incident(peer.spec.id, "profile_refused", f"it answered {getattr(reply, 'status', '')}", out, now)
+                    self._incident(peer.spec.id, "profile_refused", f"it answered {getattr(reply, 'status', '')[:40]}", out, now)
             case ("reading", int(number)) if reply is not None and not (isinstance(reply, Reply) and reply.accepted):
                 # Not asked again: its readings come when they come.
                 self.places[(peer.spec.id, number)].asked_at = math.inf

@@ -41,8 +41,8 @@ class Place:
     """One EVSE: what is known of it, what was sent to it, and where it stands in the site. `wired`: site phases by terminal.
 
     `demand` is kept until the operator says it changed, and `answered` with it. Nothing needs to be sent up to and including
-    `quiet_until`, as long as it is granted `granted_a` and `stamp` is still that of what was sent. `told_at`: when a profile
-    was sent last; `asked_at`: a reading.
+    `quiet_until`, as long as it is granted `granted_a` and `stamp` is still that of what was sent. `told_at`: when a profile was sent
+    last; `asked_at`: a reading.
     """
 
     key: Key

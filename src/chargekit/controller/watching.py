@@ -17,7 +17,8 @@ A link that was away for a moment is none, and of a circuit without supply its s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -45,10 +46,12 @@ MOST_REPORTS: Final = 64
 
 @dataclass(slots=True)
 class Watched:
-    """What is remembered of causes. `away`: since when a station's link is gone (or, for one known before the controller died,
-    from when on that counts); `refused`: who refused what; `reports`: until when, by whom; `fed`: circuits whose meter has shown
-    voltage; `mute`, `dark`: meters that can't be gone by, and circuits without supply, as looked at last; `at`: when to look again."""
+    """What is remembered of causes. `below`: the stations of each circuit; `away`: since when a station's link is gone (or, for one known
+    before the controller died, from when on that counts); `refused`: who refused what; `reports`: until when, by whom; `fed`: circuits
+    whose meter has shown voltage; `mute`, `dark`: meters that can't be gone by, and circuits without supply, as looked at last; `at`: when
+    to look again."""
 
+    below: Mapping[str, Sequence[str]]
     away: dict[str, float] = field(default_factory=dict)
     refused: dict[About, str] = field(default_factory=dict)
     reports: dict[About, tuple[float, str]] = field(default_factory=dict)
@@ -120,8 +123,8 @@ class Watching(Operating):
             yield "circuit_lost", name, self.site.circuits[name].parent or name, why
         for name in watched.dark:
             # What its stations drew last, they draw no more.
-            for spec in self.site.below(name):
-                for known in self.csms.peers[spec.id].evses.values() if spec.id in watched.away else ():
+            for station in watched.below[name]:
+                for known in self.csms.peers[station].evses.values() if station in watched.away else ():
                     known.sample = None
         lost = {*watched.dark, *(subject for kind, subject in self.incidents.open if kind == "circuit_lost")}
         for station, since in watched.away.items():
@@ -177,10 +180,11 @@ class Watching(Operating):
         if len(away) < 2 or not any(peer.online for peer in self.csms.peers.values()):
             return
         mute = {self.meters.points[name].circuit for name in self.watched.mute}
-        for name in self.site.circuits:
-            seen = [s.id for s in self.site.below(name) if self.csms.peers[s.id].lives or s.id in away]
+        gone = Counter(name for station in away for name in self._above(station))
+        for name in (one for one in self.site.circuits if gone[one] >= 2):
+            seen = [one for one in self.watched.below[name] if self.csms.peers[one].lives or one in away]
             times = [away[one] for one in seen if one in away]
-            if len(seen) < 2 or len(times) < len(seen):
+            if len(times) < len(seen):
                 continue
             apart = now < max(times) + TOGETHER_S or max(times) - min(times) > TOGETHER_S
             if apart and ("circuit_lost", name) not in self.incidents.open:
@@ -190,9 +194,9 @@ class Watching(Operating):
 
     def _coming_back(self, circuit: str, now: float) -> None:
         """The stations of a circuit that is fed again start up now, and have the time to."""
-        for station in self.site.below(circuit):
-            if station.id in self.watched.away:
-                self.watched.away[station.id] = now + BACK_S - AWAY_S
+        for station in self.watched.below[circuit]:
+            if station in self.watched.away:
+                self.watched.away[station] = now + BACK_S - AWAY_S
 
     # --- what is over -------------------------------------------------------------------------------------------
 

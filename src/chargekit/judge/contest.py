@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chargekit.judge.bench import Bench, Charger
-from chargekit.judge.premises import Arena, SiteUnder
+from chargekit.judge.premises import Arena, SiteUnder, token
 from chargekit.judge.verdict import NotApplicable
 from chargekit.lab.assemble import PLANT
 
@@ -63,11 +63,22 @@ async def put_first(site: SiteUnder, ident: str, token: str, for_s: float, **mor
     await site.lever("create_override", id=ident, token=token, **args)
 
 
+def somebody(site: SiteUnder, classes: Collection[str], *, among: bool) -> str:
+    """A token of one of these classes, or (`among` False) of another. NotApplicable where nobody is."""
+    for pattern in site.people():
+        rule = site.rules.class_of(token(pattern, 1))
+        if rule is not None and (rule.name in classes) is among:
+            return token(pattern, 1)
+    raise NotApplicable(f"everybody who may charge now is {'none' if among else 'one'} of {', '.join(classes)}")
+
+
 # --- faults ------------------------------------------------------------------------------------------------------
 
 
 def response(site: SiteUnder, how: str) -> Any:
     """A fault this site answers so, of those a bench can bring about. NotApplicable where there is none."""
+    if "set_cap" not in site.bench.lab.rig.can:
+        raise NotApplicable("the controller under test knows nothing of this rulebook (a policy adapter would tell it)")
     rules = site.rules.incidents
     found = [(kind, rules.response_to(kind)) for kind in PROVOKED]
     for kind, one in found:

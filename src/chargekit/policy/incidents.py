@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
+from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest, shown
 from chargekit.policy.layers import Layers
-from chargekit.policy.people import named_classes
+from chargekit.policy.people import a_name, named_classes
 from chargekit.policy.schema import CAPACITY, KINDS, REPORTABLE, RESPONSES, SEVERITIES
 
 __all__ = ["CAPACITY", "GRAVE", "KINDS", "REPORTABLE", "RESPONSES", "Category", "IncidentRules", "Response", "Step", "parse_incidents"]
@@ -118,7 +118,7 @@ def _category(name: str, node: Located) -> Category:
     for one in node.need("kinds"):
         kind = one.as_text()
         if kind not in KINDS:
-            raise BadInput(one.source, f"no kind of incident is named {kind!r}", nearest(kind, KINDS))
+            raise BadInput(one.source, f"no kind of incident is named {shown(kind)}", nearest(kind, KINDS))
         if kind in kinds:
             raise BadInput(one.source, f"{kind} is named twice")
         kinds.append(kind)
@@ -127,7 +127,7 @@ def _category(name: str, node: Located) -> Category:
     steps = []
     for one in node.list("escalate"):
         one.only("after", "to")
-        steps.append(Step(one.need("after").as_number("s", least=0, most=LONGEST_S), one.need("to").as_text(), one.source))
+        steps.append(Step(one.need("after").as_number("s", least=0, most=LONGEST_S), a_name(one.need("to")), one.source))
         if len(steps) > 1 and steps[-1].after_s <= steps[-2].after_s:
             raise BadInput(
                 one.source, "escalation goes on with time: later than the step before expected", f"{steps[-2].after_s:g} s there"
@@ -141,7 +141,7 @@ def _responses(layers: Layers, classes: tuple[str, ...]) -> dict[str, Response]:
     for _, node in layers.said("incidents", "responses"):
         for name, one in node.table().items():
             if name not in (*KINDS, DEFAULT, *SETTINGS):
-                raise BadInput(one.source, f"no kind of incident is named {name!r}", nearest(name, (*KINDS, DEFAULT, *SETTINGS)))
+                raise BadInput(one.source, f"no kind of incident is named {shown(name)}", nearest(name, (*KINDS, DEFAULT, *SETTINGS)))
             if one.value is not None:
                 said.setdefault(name, one)
     critical = named_classes(said.pop("critical", None), classes) or classes[:1]
@@ -173,5 +173,5 @@ def _roles(layers: Layers) -> dict[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
     for _, node in reversed(list(layers.said("incidents", "roles"))):
         for role, people in node.table().items():
-            found.setdefault(role, {}).update(dict.fromkeys(one.as_text() for one in people))
+            found.setdefault(role, {}).update(dict.fromkeys(a_name(one) for one in people))
     return {role: tuple(found[role]) for role in sorted(found)}

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
+from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest, shown
 from chargekit.policy.layers import Layers
+from chargekit.policy.people import a_name
 from chargekit.policy.schema import SCOPES, SITE
 
 GENERAL: Final = "general"
@@ -70,7 +71,7 @@ def _bound(above: Mapping[str, OverrideRule], holds: bool, node: Located) -> Ove
 def _only(node: Located) -> None:
     for key, one in node.table().items():
         if key not in KEYS and not isinstance(one.value, dict):
-            raise BadInput(one.source, f"unknown key {key!r}", f"{nearest(key, KEYS)}; a category is a table")
+            raise BadInput(one.source, f"unknown key {shown(key)}", f"{nearest(key, KEYS)}; a category is a table")
         if key == GENERAL:
             raise BadInput(one.source, f"{GENERAL} overrides are those of no category", "write its keys one level up")
 
@@ -82,10 +83,12 @@ def _categories(node: Located) -> Iterator[tuple[str, Located]]:
 def _rule(name: str, node: Located, usual: OverrideRule, source: Source) -> OverrideRule:
     """What a layer says of a category, and the usual for what it leaves out."""
     scope = tuple(one.as_text() for one in node.list("scope")) or usual.scope
+    if node.has("scope") and not node.list("scope"):
+        raise BadInput(node.need("scope").source, "a list of at least one scope expected, found none", "leave the key out")
     for one in node.list("scope"):
         if one.as_text() not in SCOPES:
-            raise BadInput(one.source, f"no override is for a {one.as_text()!r}", nearest(one.as_text(), SCOPES))
-    who = tuple(one.as_text() for one in node.list("may_authorise")) or usual.who
+            raise BadInput(one.source, f"no override is for a {shown(one.as_text())}", nearest(one.as_text(), SCOPES))
+    who = tuple(a_name(one) for one in node.list("may_authorise")) or usual.who
     lasts_s = node.number("max_duration", "s", usual.max_duration_s, least=1, most=366 * 86_400.0)
     # Who leads through a loss of capacity is said of a category, never taken over from another.
     return OverrideRule(who, lasts_s, source, name, scope, node.flag("holds", usual.holds if usual.name == name else False))
