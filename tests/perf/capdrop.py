@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +38,7 @@ DROP_S: Final = 60.0
 AFTER_S: Final = 15.0
 """How long the meter is looked at after the drop."""
 SETTLE_S: Final = 12.0
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 """A fleet that is not there, or does not charge, by then never will."""
 
 
@@ -96,7 +97,8 @@ def control(site: str, listen: int, meters: int, count: int) -> dict[str, Any]:
         began = time.monotonic()
         while there() < count:
             if time.monotonic() > began + busy_s(count) + PATIENCE_S:
-                raise TimeoutError(f"only {there()} of {count} stations {what}")
+                why = Counter(because for _, because in operator.told_limits.values()).most_common(3)
+                raise TimeoutError(f"only {there()} of {count} stations {what}; told last: {why}")
             await asyncio.sleep(0.2)
 
     def led(least_a: float) -> int:
