@@ -1,4 +1,4 @@
-"""The control loop over its meters: a small site full of vehicles, whose building steps, second by second against the plant's own currents."""
+"""The control loop over its meters: a small site whose building steps, second by second against the plant's own currents."""
 
 from functools import cache
 
@@ -108,7 +108,7 @@ def test_one_correction_for_one_step():
     office.lab.history.subscribe(lambda r: told.append(r) if r.kind == "SetChargingProfile.req" and r.t > 600.0 else None)
     office.run(700.0)
     lowered = {r.subject for r in told}
-    assert 6 <= len(lowered) and len(told) <= len(lowered) + 2
+    assert len(lowered) >= 6 and len(told) <= len(lowered) + 2
     limits = [office.limit(name) for name in office.lab.stations]
     assert sum(limits) >= 54.0 - 4.0
 
@@ -122,7 +122,7 @@ def test_a_vehicle_that_draws_nothing_at_six_amperes_is_offered_what_it_needs():
 
 def test_what_a_full_vehicle_leaves_is_used_and_it_is_tried_again():
     # Without the amperes of those that are full, all others can have 12 A; with them they would get 9.
-    full = {name: ("compact-3ph", 99.7) for name in ("d-1", "d-2")}
+    full = dict.fromkeys(("d-1", "d-2"), ("compact-3ph", 99.7))
     office = Office(full, steps=0)
     office.builds(0.5, 34.0)
     office.run(1100.0)
