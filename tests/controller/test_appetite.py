@@ -32,7 +32,8 @@ def fed(appetite, *readings):
         ([(12.0, 12.0), (0.0, 6.0), (0.0, 8.0), (0.0, 10.0)], 12.0, 32.0, "asks"),
         ([(6.0, 6.0), (0.0, 6.0)], 6.0, 0.0, "pulsed"),  # it drew at 6 A before: it is full, or asleep
         ([(12.0, 12.0), (0.0, 12.0)], 6.0, 0.0, "pulsed"),
-        ([(0.0, 16.0)], 6.0, 0.0, "pulsed"),  # every vehicle starts at 16 A
+        ([(0.0, 16.0)], 6.0, 32.0, "asks"),  # it may be about to start
+        ([(0.0, 16.0), (0.0, 16.0), (0.0, 16.0)], 6.0, 0.0, "pulsed"),  # every vehicle starts at 16 A
         ([(0.0, 0.0)], 6.0, 32.0, "asks"),  # nothing offered, nothing learned
     ],
 )

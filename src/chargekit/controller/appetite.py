@@ -18,6 +18,8 @@ LEAST_A: Final = 6.0
 SPARE_A, SPARE_SHARE = 1.5, 0.055
 SLACK_A, SLACK_SHARE = 1.6, 0.05
 """A vehicle this close below its limit is held by it: real ones draw down to 95 % of what the pilot says, in whole amperes."""
+STARTS_S: Final = 180.0
+"""A vehicle that took nothing yet may still be about to."""
 TAKES_A: Final = 1.0
 """Less than that is what electronics use, not a vehicle that charges."""
 TRIES_A: Final = (8.0, 10.0, 13.0, 16.0)
@@ -111,6 +113,8 @@ class Appetite:
                 self.least_a = min(enough_a, next(a for a in TRIES_A if a > limit_a + 0.1))
             else:
                 self.try_a = enough_a
+            return
+        if math.isinf(self.took_a) and self.low_since is not None and at - self.low_since < STARTS_S:
             return
         self.low_since, self.used_a = None, math.inf
         if self.mood in ("asks", "tried"):
