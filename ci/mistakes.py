@@ -56,7 +56,7 @@ PAIRS = {
 def figures_of(pair: Pair, policy: Path, days: int, seed: int, stations: int) -> dict[str, Figure]:
     """The figures of the site under a policy. BadInput for one that may not run at all."""
     heard = Folded()
-    live(load_site(pair.site, stations, policy), days, seed, DAYS[pair.day] if pair.day else None, hear=heard)
+    live(load_site(pair.site, stations, policy), days, seed, DAYS[pair.day] if pair.day else None, grid_every_s=60.0, hear=heard)
     return by_key(heard.figures())
 
 
