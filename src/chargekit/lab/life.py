@@ -79,7 +79,8 @@ def live(
 ) -> Life:
     """Let a site live for so many days. BadInput for one without visits.
 
-    `grid_every_s`: how often the circuits' meters are read; weeks of several policies are compared on a minute. `record`: a file for what was witnessed, its head first; no truth, no meters of single stations. `hear` gets the same.
+    `grid_every_s`: how often the circuits' meters are read; weeks of several policies are compared on a minute.
+    `record`: a file for what was witnessed, its head first; no truth, no meters of single stations. `hear` gets the same.
     """
     if bundle.site.visits is None:
         raise BadInput(bundle.site.source, f"{bundle.site.id} says nothing of its visitors", "a `visits:` section lets it live")
