@@ -2,17 +2,10 @@
 
 from dataclasses import asdict
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chargekit.controller.holds import (
-    AGAIN_S,
-    ANSWER_S,
-    IDLE_S,
-    PULSE_S,
-    TRIES,
-    WAKE_A,
     Hold,
     Seen,
     hold_data,
@@ -27,14 +20,14 @@ RULES = Holds()
 NEVER = (float("-inf"), "")
 
 
-def seen(given=True, drawn_a=None, lead_a=16.0, over_at=float("-inf"), fresh=True, dc=False):
-    return Seen(given, drawn_a, lead_a if given else 0.0, 32.0, over_at, fresh, dc)
+def seen(given=True, drawn_a=None, lead_a=16.0, over_at=float("-inf"), fresh=True):
+    return Seen(given, drawn_a, lead_a if given else 0.0, 32.0, over_at, fresh)
 
 
 def charging(at=0.0):
     hold = Hold("tx")
-    assert moved(hold, seen(), RULES, at) == ""
-    assert moved(hold, seen(drawn_a=15.0), RULES, at + 20.0) == ""
+    moved(hold, seen(), RULES, at)
+    moved(hold, seen(drawn_a=15.0), RULES, at + 20.0)
     return hold
 
 
@@ -52,7 +45,8 @@ def test_who_was_given_current_keeps_its_minimum_for_ten_minutes():
 
 def test_who_was_paused_waits_and_longer_with_each_pause():
     hold = charging()
-    assert moved(hold, seen(given=False), RULES, 1000.0) == "paused"
+    moved(hold, seen(given=False), RULES, 1000.0)
+    assert hold.pauses == 1
     assert kind(hold, 1000.0) == ("off", 1300.0)
     assert kind(hold, 1300.0) is None
     assert kind(hold, 1000.0, led=True) is None, "an override waits for no timer"
@@ -76,7 +70,8 @@ def test_after_its_pauses_it_keeps_its_minimum():
 def test_a_vehicle_that_drew_nothing_was_not_interrupted():
     hold = Hold("tx")
     moved(hold, seen(), RULES, 0.0)
-    assert moved(hold, seen(given=False), RULES, 30.0) == ""
+    moved(hold, seen(drawn_a=0.3), RULES, 25.0)
+    moved(hold, seen(given=False), RULES, 30.0)
     assert (hold.pauses, hold.off_since, kind(hold, 30.0)) == (0, None, None)
 
 
@@ -95,73 +90,6 @@ def test_nobody_is_admitted_within_a_minute_of_an_overcurrent_and_rises_go_by_qu
     assert kind(hold, 2120.0, over=over) is None
 
 
-def test_a_vehicle_that_draws_nothing_is_woken_then_released_then_tried_again():
-    hold, now, came_to = Hold("tx"), 0.0, []
-    moved(hold, seen(), RULES, now)
-    while now < 1000.0:
-        now += 5.0
-        was = moved(hold, seen(given=not hold.pulsing(now), drawn_a=0.0), RULES, now)
-        came_to += [(now, was)] if was else []
-    assert [what for _, what in came_to] == ["wake", "wake", "asleep"]
-    assert came_to[0][0] == ANSWER_S and came_to[2][0] - came_to[1][0] >= ANSWER_S
-    assert hold.pauses == 0 and kind(hold, now)[0] == "released"
-    moved(hold, seen(given=False), RULES, now)
-    tries = []
-    for _ in range(100):
-        now += AGAIN_S / 4
-        if moved(hold, seen(given=False), RULES, now) == "again":
-            tries.append(now)
-            moved(hold, seen(), RULES, now)
-            for later in range(1, 400, 5):
-                moved(hold, seen(given=not hold.pulsing(now + later), drawn_a=0.0), RULES, now + later)
-            now += 400
-            moved(hold, seen(given=False), RULES, now)
-    assert len(tries) == TRIES, "it is not tried for ever"
-
-
-def test_it_is_back_as_soon_as_it_draws():
-    hold = Hold("tx")
-    moved(hold, seen(), RULES, 0.0)
-    for now in range(5, 600, 5):
-        moved(hold, seen(given=not hold.pulsing(now), drawn_a=0.0), RULES, now)
-    assert hold.released_at is not None
-    assert moved(hold, seen(drawn_a=6.0), RULES, 700.0) == "awake"
-    assert (hold.released_at, hold.wakes, hold.tries) == (None, 0, 0)
-    assert kind(hold, 700.0) is None
-
-
-def test_the_last_time_it_is_offered_more_for_those_that_take_nothing_at_6_a():
-    hold, least = Hold("tx"), []
-    moved(hold, seen(), RULES, 0.0)
-    for now in range(5, 300, 5):
-        if moved(hold, seen(given=not hold.pulsing(now), drawn_a=0.0), RULES, now) == "wake":
-            least.append(hold.least_a)
-    assert least == [6.0, WAKE_A]
-    assert moved(hold, seen(drawn_a=9.5), RULES, 300.0) == "awake"
-    assert hold.least_a == WAKE_A, "and keeps it, as less may be nothing to it"
-
-
-def test_who_stops_by_itself_is_released_without_being_woken():
-    hold = charging()
-    assert moved(hold, seen(drawn_a=0.2), RULES, 100.0) == ""
-    assert moved(hold, seen(drawn_a=0.2), RULES, 99.0 + IDLE_S) == ""
-    assert moved(hold, seen(drawn_a=0.2), RULES, 100.0 + IDLE_S) == "idle"
-    assert hold.wakes == 0
-
-
-@pytest.mark.parametrize("more", [{"dc": True}, {"drawn_a": None}])
-def test_no_dc_session_and_nobody_without_readings_is_woken(more):
-    hold = Hold("tx")
-    for now in range(0, 1000, 10):
-        assert moved(hold, seen(**{"drawn_a": 0.0, **more}), RULES, now) == ""
-    assert hold.wakes == 0 and hold.released_at is None
-
-
-def test_a_pulse_is_one_a_vehicle_notices():
-    """IEC 61851-1 A.5.3: about four seconds; the way to the station and its pilot add to what stands here."""
-    assert 3.0 < PULSE_S < 30.0
-
-
 def test_turns_double():
     assert [turns_had(60.0 * minutes, 1800.0) for minutes in (0, 29.9, 30, 89, 90, 209, 210, 450)] == [0, 0, 1, 1, 2, 2, 3, 4]
     assert turns_had(1e6, 0.0) == 0
@@ -174,6 +102,6 @@ def test_the_turns_had_are_what_the_time_makes(served_s, turn_s):
 
 
 def test_a_hold_comes_back_from_plain_data():
-    hold = Hold("tx", 1.0, None, 2, True, True, None, 1, 3.0, None, 1, 4.0, 10.0, 18.0)
+    hold = Hold("tx", 1.0, None, 2, True, 12.5)
     assert hold_of(hold_data(hold)) == hold
     assert hold_of({**asdict(hold), "later": 1}) == hold

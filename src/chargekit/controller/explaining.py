@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from chargekit.controller.allocator import Allocation, Demand
 from chargekit.controller.holds import CAPS, Kind
-from chargekit.controller.replaying import Holding, Line, Seated, Situation, through
+from chargekit.controller.replaying import Holding, Line, Responded, Seated, Situation, through
 from chargekit.controller.room import NOMINAL_V, PHASE, Room
 from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
@@ -31,7 +31,6 @@ STATES: Final = {
 }  # fmt: skip
 HOLD_ENDS: Final[Mapping[Kind, str]] = {
     "off": "its time off is over", "overcurrent": "the wait after an overcurrent is over", "ramp": "its rise is free again",
-    "released": "it is offered current again",
 }  # fmt: skip
 _UNBALANCE: Final = re.compile(r", unbalance of at most ([0-9.e+]+) A\), phase (L[123])$")
 
@@ -98,6 +97,7 @@ class Explanation:
     in_force_a: float | None = None
     on_the_wire: str = ""
     overrides: tuple[str, ...] = ()
+    response: str = ""
     next_changes: tuple[tuple[float, str], ...] = ()
     instead: Change | None = None
     hold: str = ""
@@ -130,9 +130,10 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     grant = allocation.grants[evse]
     binding = binding_of(one, allocation, demand)
     wire = _wire(one, allocation, demand, line)
-    hold = held_words(one, evse)
-    got = _got(demand, grant.amps, rating, binding, grant.bound_by, hold if _caps(one, evse) else "", planned=one.planned(demand))
-    if hold and not _caps(one, evse) and grant.amps <= demand.least_a + EPS < demand.most_a:
+    hold, response = held_words(one, evse), one.responses.get(evse)
+    capped = hold if _caps(one, evse) else ""
+    got = _got(demand, grant.amps, rating, binding, grant.bound_by, capped, planned=one.planned(demand), response=response)
+    if hold and not capped and grant.amps <= demand.least_a + EPS < demand.most_a:
         got = f"{got}; {hold}"
     if wire and grant.amps > 0:
         got = got.replace("gets", "is granted", 1)
@@ -140,7 +141,7 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     return Explanation(
         evse, one.number, one.t, one.rules, f"{evse} {f'{got}; {wire}' if wire else got}.", line.state, session, grant.amps, demand.least_a,
         demand.most_a, rating, demand.because or f"rank {demand.rank}", grant.bound_by, binding, line.in_force_a, wire,
-        _overridden(one, demand), _next(one, line, one.holds.get(evse)), instead, hold,
+        _overridden(one, demand), _responding(response, rating), _next(one, line, one.holds.get(evse)), instead, hold,
     )  # fmt: skip
 
 
@@ -186,15 +187,38 @@ def held_words(one: Situation, evse: str) -> str:
             what = f"it waits{ends}: paused at {clock(one, since)}, off for {of}"
         case "overcurrent":
             what = f"it waits{ends}: circuit {about} was over its rating at {clock(one, since)}"
-        case "ramp":
-            what = f"up by quarters{ends}: circuit {about} was over its rating at {clock(one, since)}"
         case _:
-            again = f"; it is tried again at {clock(one, until)}" if until is not None else ""
-            what = f"behind all others since {clock(one, since)}: it draws nothing of what it is offered{again}"
+            what = f"up by quarters{ends}: circuit {about} was over its rating at {clock(one, since)}"
     return f"{what} (power.holds.{hold.rule}, {hold.source})"
 
 
-def _got(demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str, hold: str, *, planned: bool) -> str:
+def _responding(response: Responded | None, rating: float) -> str:
+    """What an open incident changed of a demand, and what it was."""
+    if response is None:
+        return ""
+    before = f"rank {response.rank}, {figure(response.floor_a)} A promised, {figure(min(rating, response.most_a))} A at most"
+    return (
+        f"{response.how} ({response.source}), while {response.incident} is open: {response.kind} of {response.subject}; without it {before}"
+    )
+
+
+def _got(
+    demand: Demand,
+    amps: float,
+    rating: float,
+    binding: Binding | None,
+    bound_by: str,
+    hold: str,
+    *,
+    planned: bool,
+    response: Responded | None = None,
+) -> str:
+    if response is not None and demand.most_a < response.most_a:
+        by = f"{response.how} ({response.source}) while {response.incident} is open: {response.kind} of {response.subject}"
+        if demand.most_a < demand.least_a:
+            return f"gets nothing: suspended by {by}"
+        if amps >= demand.most_a - EPS:
+            return f"gets {figure(amps)} A, all that is kept for it by {by}"
     if hold and demand.most_a < demand.least_a:
         return f"gets nothing: {hold}"
     if hold and amps >= demand.most_a - EPS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chargekit.controller.allocator import Demand
-from chargekit.controller.holds import Standing
 from chargekit.controller.operator import Operator
 from chargekit.controller.places import Place
 from chargekit.model.points import Defect
@@ -34,21 +33,21 @@ class StarvesTheLast(Defect, Operator):
 class KeepsForSleepers(Defect, Operator):
     name = "keeps-amps-for-sleepers"
     seen = "keeps the least a vehicle takes for one that draws nothing, full or asleep, while others wait"
-    area, point, part = "stability", "controller.release", "controller"
+    area, point, part = "stability", "controller.appetite", "controller"
 
-    def released(self, place: Place, demand: Demand, stands: Standing) -> Demand:
-        super().released(place, demand, stands)
-        return demand
+    def wanting(self, place: Place, demand: Demand) -> Demand:
+        found = super().wanting(place, demand)
+        return replace(found, rank=demand.rank, floor_a=demand.floor_a, because=demand.because)
 
 
 class LetsSleepersLie(Defect, Operator):
     name = "lets-sleepers-lie"
     seen = "offers current again after a pause and leaves it at that: a vehicle that fell asleep over it never charges again"
-    area, point, part = "stability", "controller.wake", "controller"
+    area, point, part = "stability", "controller.demand", "controller"
 
-    def woken(self, place: Place, amps: float, now: float) -> float:
-        super().woken(place, amps, now)
-        return amps
+    def most_a(self, place: Place) -> float:
+        found = super().most_a(place)
+        return found if found > 0.0 else place.appetite.lowest_a
 
 
 HOLD_DEFECTS: tuple[type[Defect], ...] = (Flaps, StarvesTheLast, KeepsForSleepers, LetsSleepersLie)

@@ -10,7 +10,6 @@ from typing import Any, Final
 from chargekit.controller.allocator import Demand
 from chargekit.controller.holds import (
     KEEPS,
-    RELEASED,
     RULES,
     SERVED_A,
     WAITS,
@@ -27,17 +26,8 @@ from chargekit.controller.holds import (
 from chargekit.controller.operating import Operating
 from chargekit.controller.places import Key, Place
 from chargekit.model.points import point
-from chargekit.world.events import Effect, Note
 
 NEVER: Final = (-math.inf, "")
-PULSE_LOOK_S: Final = 0.5
-WORDS: Final[Mapping[str, str]] = {
-    "wake": "offered current since {since} and draws nothing: its limit goes to 0 A for some seconds and comes back",
-    "asleep": "offered current, woken {wakes} times, and draws nothing: it gets what all others leave until it draws",
-    "idle": "draws nothing any more since {quiet}: it gets what all others leave until it draws",
-    "awake": "draws again",
-    "again": "tried again: it drew nothing when it was offered current last",
-}  # fmt: skip
 
 
 class Holding(Operating):
@@ -49,11 +39,12 @@ class Holding(Operating):
     """When a circuit was over its rating last."""
     _turned: dict[Key, int]
     _heard: dict[Key, float]
+    _appetites: dict[Key, list[Any]]
 
     def _begin_holds(self) -> None:
-        self.holds, self.standings, self.over_at, self._turned, self._heard = {}, {}, {}, {}, {}
+        self.holds, self.standings, self.over_at, self._turned, self._heard, self._appetites = {}, {}, {}, {}, {}, {}
 
-    def _look_back(self, now: float, out: list[Effect]) -> None:
+    def _look_back(self, now: float) -> None:
         """Before a decision: what became of what was given, and whose demand that changes."""
         for key, place in self.places.items():
             session, hold = place.known.session, self.holds.get(key)
@@ -65,13 +56,11 @@ class Holding(Operating):
                 continue
             if hold is None or hold.tx != session.tx:
                 hold = self.holds[key] = Hold(session.tx)
-            before, hold.uses_a = figures(hold), self.learned.get(key)
-            since, quiet = hold.on_since, hold.quiet_since
-            came_to = moved(hold, self._seen(place, hold, now), self.rules.holds, now)
-            if came_to:
-                self._came_to(place, hold, came_to, since or now, quiet or now, now, out)
+            before = figures(hold)
+            moved(hold, self._seen(place, hold, now), self.rules.holds, now)
             if figures(hold) != before:
                 self.notebook[f"hold/{key[0]}/{key[1]}"] = hold_data(hold)
+            self._note_appetite(place, session.tx)
             turns = self._turns_of(place, session.tx, self.class_name(session.token))
             if self._turned.get(key) != turns or self.standings.get(key) != self._standing(place, hold, now):
                 self._turned[key] = turns
@@ -85,23 +74,11 @@ class Holding(Operating):
         if fresh:
             self._heard[place.key] = read_at
         drawn_a = max(sample.current_a) if known and sample is not None else None
-        return Seen(
-            lead_a >= SERVED_A - 1e-9, drawn_a, lead_a, place.outgoing.rating_a, self._over(place)[0], fresh, place.known.evse.dc
-        )  # fmt: skip
+        return Seen(lead_a >= SERVED_A - 1e-9, drawn_a, lead_a, place.outgoing.rating_a, self._over_rating(place)[0], fresh)
 
-    def _over(self, place: Place) -> tuple[float, str]:
+    def _over_rating(self, place: Place) -> tuple[float, str]:
         """When a circuit above was over its rating last, and which."""
         return max(((self.over_at[name], name) for name in place.path if name in self.over_at), default=NEVER) if self.over_at else NEVER
-
-    def _came_to(self, place: Place, hold: Hold, what: str, since: float, quiet: float, now: float, out: list[Effect]) -> None:
-        if what == "paused":
-            return
-        if what == "wake":
-            self.decide_at = min(self.decide_at, now + PULSE_LOOK_S)
-        because = WORDS[what].format(since=self._clock(since), quiet=self._clock(quiet), wakes=hold.wakes)
-        session = place.known.session
-        token = session.token if session is not None else ""
-        out.append(Note("controller", place.key[0], "sleeper", {"evse": place.key[1], "token": token, "what": what, "because": because}))
 
     def _standing(self, place: Place, hold: Hold, now: float, rank: int | None = None) -> Standing | None:
         session = place.known.session
@@ -111,8 +88,8 @@ class Holding(Operating):
         rotation, on_s = self.rules.priority.rotation, self.rules.holds.on_s
         if rotation is not None and self.class_name(session.token) in rotation.classes:
             on_s = min(on_s, rotation.after_s)
-        led = rank < 0 or self.leading_override(place.key[0], session.token, now) is not None
-        return standing(hold, self.rules.holds, on_s, self._over(place), now, led=led)
+        led = rank < 0 or self.leading(place.key[0], session.token, now) is not None
+        return standing(hold, self.rules.holds, on_s, self._over_rating(place), now, led=led)
 
     # --- what it makes of a demand ------------------------------------------------------------------------------
 
@@ -122,12 +99,8 @@ class Holding(Operating):
         hold = self.holds.get(place.key)
         stands = self._standing(place, hold, now, demand.rank) if hold is not None else None
         self.standings[place.key] = stands
-        if hold is not None and hold.least_a > demand.least_a:
-            demand = replace(demand, least_a=hold.least_a, most_a=max(demand.most_a, min(hold.least_a, place.outgoing.rating_a)))
         if stands is None:
             return replace(demand, tie=(1, *demand.tie))
-        if stands.kind == "released":
-            return self.released(place, replace(demand, tie=(1, *demand.tie)), stands)
         change: dict[str, Any] = {"tie": (0 if stands.kind in KEEPS else 1, *demand.tie)}
         if stands.kind in WAITS:
             change |= {"most_a": 0.0, "floor_a": 0.0}
@@ -142,17 +115,6 @@ class Holding(Operating):
             # That it keeps what it has for a while is as usual, and stands in the record of holds.
             change["because"] = f"{demand.because}, {self._clause(stands)}"
         return replace(demand, **change)
-
-    @point("controller.release")
-    def released(self, place: Place, demand: Demand, stands: Standing) -> Demand:
-        """A vehicle that draws nothing keeps nothing from anybody: behind all, without its floor."""
-        return replace(demand, rank=RELEASED, floor_a=0.0, because=f"{demand.because}, {self._clause(stands)}")
-
-    @point("controller.wake")
-    def woken(self, place: Place, amps: float, now: float) -> float:
-        """What is sent of a grant: nothing for some seconds, to wake a vehicle that does not answer."""
-        hold = self.holds.get(place.key)
-        return 0.0 if hold is not None and hold.pulsing(now) else amps
 
     @point("controller.turns")
     def turns(self, place: Place, user_class: str) -> int:
@@ -182,10 +144,8 @@ class Holding(Operating):
                 what = f"waits{until}: paused at {self._clock(stands.since)}"
             case "overcurrent":
                 what = f"waits{until}: {stands.about} was over its rating"
-            case "ramp":
-                what = f"up by quarters{until}: {stands.about} was over its rating"
             case _:
-                what = "behind all until it draws: offered current, it took none"
+                what = f"up by quarters{until}: {stands.about} was over its rating"
         return f"{what} ({self._rule(RULES[stands.kind])})"
 
     def _rule(self, name: str) -> str:
@@ -201,6 +161,17 @@ class Holding(Operating):
         for key, place in self.places.items():
             data, session = saved.get(f"hold/{key[0]}/{key[1]}"), place.known.session
             if data is not None and session is not None and data.get("tx") == session.tx:
-                self.holds[key] = hold = hold_of(data)
-                if hold.uses_a is not None:
-                    self.learned[key] = hold.uses_a
+                self.holds[key] = hold_of(data)
+            data = saved.get(f"appetite/{key[0]}/{key[1]}")
+            if data is not None and session is not None and data[0] == session.tx:
+                self._appetites[key] = data
+                appetite = place.appetite
+                appetite.least_a, appetite.used_a, appetite.took_a = (math.inf if a is None else float(a) for a in data[1:])
+
+    def _note_appetite(self, place: Place, tx: str) -> None:
+        """What a vehicle was seen to use goes to memory: not to ask for all its outlet gives again, and pause others for it."""
+        appetite = place.appetite
+        learned = [tx, appetite.least_a, *(None if math.isinf(a) else a for a in (appetite.used_a, appetite.took_a))]
+        if self._appetites.get(place.key) != learned:
+            self._appetites[place.key] = learned
+            self.notebook[f"appetite/{place.key[0]}/{place.key[1]}"] = learned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import Final
 
@@ -14,7 +15,7 @@ from chargekit.controller.places import DAY_S, Place
 from chargekit.model.limit import add
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose
-from chargekit.wire.messages import SetProfile
+from chargekit.wire.messages import SetProfile, Trigger
 from chargekit.world.events import Effect, Note
 
 BACKDATE_S: Final = 2.0
@@ -24,8 +25,12 @@ RENEW_LEFT: Final = (0.2, 0.4)
 LONGEST_S: Final = 3600.0
 """No lease is made longer than that to save writes."""
 SPARING_A: Final = 6.0
+ASK_S: Final = 5.0
+"""A reading that comes sooner by itself is not asked for."""
 RAISE_A: Final = 1.0
-"""A smaller raise is not worth a message, nor a write to the station's flash."""
+"""A smaller raise is not worth a message, nor a write to the station's flash, before `SMALL_S` have passed."""
+SMALL_A: Final = 0.2
+SMALL_S: Final = 120.0
 DEFAULT_ID: Final = 100
 LEASE_ID: Final = 1000
 
@@ -43,7 +48,7 @@ class Leasing(Operating):
         ups = []
         for name, grant in allocation.grants.items():
             place = self._by_id[name]
-            amps = self.woken(place, grant.amps, now)
+            amps = grant.amps
             if now <= place.quiet_until and amps == place.granted_a and place.stamp == place.outgoing.stamp:
                 continue
             outgoing = place.outgoing
@@ -62,41 +67,48 @@ class Leasing(Operating):
                 ups.append((amps, place, grant))
             elif current is not None:
                 due = self.renewal(place, current)
+                self._renews(place, due)
                 if now > due:
-                    self._lease(place, amps, grant, now, out)
+                    # What it has is renewed in any case; a little more must find room like every raise.
+                    self._lease(place, min(amps, held), grant, now, out)
+                elif amps >= held + SMALL_A - 1e-9 and now >= place.told_at + SMALL_S and not self.spares(place, now):
+                    ups.append((amps, place, grant))
                 else:
-                    self._rest(place, amps, due)
+                    self._rest(place, amps, min(due, place.told_at + SMALL_S) if amps >= held + SMALL_A - 1e-9 else due)
         if ups:
             self.reserves.refresh(self.reserve, now)
         self._raise(ups, now, out)
 
     def _rest(self, place: Place, amps: float, until: float) -> None:
         """Nothing is to be sent to an EVSE up to then, unless it is granted something else or its claims change."""
-        if until < math.inf and until != place.quiet_until:
-            self._renewals_made += 1
-            heappush(self._renewals, (until, self._renewals_made, place))
         place.quiet_until, place.granted_a, place.stamp = until, amps, place.outgoing.stamp
 
+    def _renews(self, place: Place, due: float) -> None:
+        """The lease of an EVSE at rest is to be renewed then."""
+        if due < math.inf and due != place.renews_at:
+            place.renews_at = due
+            self._renewals_made += 1
+            heappush(self._renewals, (due, self._renewals_made, place))
+
     def _renew(self, now: float, out: list[Effect]) -> None:
-        """Renew the leases whose time has come, between decisions: what nothing else has changed is said again, no more and no less."""
+        """Renew the leases whose time has come, between decisions: what leads is said again, no more and no less."""
         while self._renewals and self._renewals[0][0] <= now:
             due, _, place = heappop(self._renewals)
-            demand, last = place.demand, self._last
-            if due != place.quiet_until or place.stamp != place.outgoing.stamp or demand is None or last is None or now < self.hold_until:
+            lead, demand, last = place.outgoing.leading, place.demand, self._last
+            if lead is None or due != self.renewal(place, lead) or demand is None or last is None or now < self.hold_until:
                 continue
             grant = last[3].grants.get(demand.id)
-            if grant is not None and grant.amps == place.granted_a and place.session is not None:
-                self._lease(place, grant.amps, grant, now, out)
+            settled = all(one.accepted is not None or one.lost for one in place.outgoing.claims)
+            if grant is not None and settled and grant.amps >= lead.amps and place.session is not None:
+                self._lease(place, lead.amps, grant, now, out)
 
     @point("controller.raise")
     def _raise(self, ups: list[tuple[float, Place, Grant]], now: float, out: list[Effect]) -> None:
         """Increases, highest rank first, as far as what could still flow leaves room for them."""
         if not ups:
             return
-        held = self.could_flow()
-        limits: dict[str, float] = {}
-        for limit in self._tight(now):
-            limits[limit.circuit] = min(limit.limit_a, limits.get(limit.circuit, math.inf))
+        held, limits = self.at_worst(), self.meters.bounds
+        short: dict[str, None] = {}
         for amps, place, because in ups:
             mine = self.reserve(place.outgoing, place.peer, now)
             room = [limits[name] - held[name][phase] for name in place.path if name in limits for phase in place.phases]
@@ -105,14 +117,33 @@ class Leasing(Operating):
             if target < 6.0 or (current is not None and target <= current.amps + (0.0 if target >= amps else 0.5)):
                 if current is None and not place.outgoing.claims:
                     self._lease(place, 0.0, because, now, out, "waiting for room; ")
-                self._soon(now + 1.0)
+                elif current is not None and now > self.renewal(current):
+                    self._lease(place, current.amps, because, now, out)
+                short.update(dict.fromkeys(place.path))
                 continue
             self._lease(place, target, because, now, out)
             grown = place.on(max(0.0, target - mine))
             for name in place.path:
                 held[name] = add(held[name], grown)
             if target < amps:
-                self._soon(now + 1.0)
+                short.update(dict.fromkeys(place.path))
+        if short:
+            self._soon(now + 1.0)
+            self._ask_readings(short, now, out)
+
+    def _ask_readings(self, circuits: Iterable[str], now: float, out: list[Effect]) -> None:
+        """Somebody waits there for amperes that others were told to leave: ask those for a reading, where none is due."""
+        for name in circuits:
+            for other in self.reserves.at[name]:
+                outgoing = other.outgoing
+                if len(outgoing.claims) < 2 or other.known.session is None or not other.peer.online:
+                    continue
+                settled = outgoing.settled_at
+                due = other.known.read_at + self.sample_s
+                if outgoing.read_at < settled <= now and other.asked_at < settled and due > now + ASK_S:
+                    other.asked_at = now
+                    what = "MeterValues" if other.peer.version == "1.6" else "TransactionEvent"
+                    self.csms.command(other.peer, Trigger(what, other.key[1]), now, out, ("reading", other.key[1]))
 
     @point("controller.renewal")
     def renewal(self, place: Place, claim: Claim) -> float:
@@ -132,11 +163,15 @@ class Leasing(Operating):
             return usual
         return max(usual, min(LONGEST_S, day_s / max(1.0, most - used) + usual * RENEW_LEFT[1]))
 
-    def worth_a(self, place: Place, now: float) -> float:
-        """What a raise must bring to be worth a message and a write to the station's flash; more once it has had more than half of a
-        day's, and more than its share of the day."""
+    def spares(self, place: Place, now: float) -> bool:
+        """Whether writes are to be saved: it has had more than half of a day's, and more than its share of the day."""
         used, most = place.written(now), self.rules.writes.value
-        if used <= most / 2 or used / most <= now % DAY_S / DAY_S:
+        return used > most / 2 and used / most > now % DAY_S / DAY_S
+
+    def worth_a(self, place: Place, now: float) -> float:
+        """What a raise must bring to be worth a message and a write to the station's flash at once."""
+        used, most = place.written(now), self.rules.writes.value
+        if not self.spares(place, now):
             return RAISE_A
         return RAISE_A + (SPARING_A - RAISE_A) * min(1.0, (used / most - 0.5) * 2.0)
 
@@ -164,6 +199,7 @@ class Leasing(Operating):
             LEASE_ID + key[1], Purpose.TX, self.periods(amps, lasts_s), start=self._start(peer, now), transaction=session.tx
         )
         place.outgoing.sent(claim)
+        place.told_at = now
         self.csms.command(peer, SetProfile(key[1], profile), now, out, ("lease", key[1], claim))
         because = f"{why}{grant.because}; bound by {grant.bound_by}"
         told = (amps, because)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from chargekit.controller.allocator import Allocation, Concurrent, Demand
 from chargekit.controller.csms import Controller
+from chargekit.controller.incidents import Incidents
+from chargekit.controller.infeasible import Infeasible
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 
 
 class Operating:
-    """The state every part of the operator reads. `learned`: A per phase a vehicle was seen to use; `told_limits`: what was recorded last
-    of an EVSE, so that a decision is noted once."""
+    """The state every part of the operator reads. `told_limits`: what was recorded last of an EVSE, so that a decision is noted once."""
 
     site: Site
     rules: Rulebook
@@ -38,17 +39,20 @@ class Operating:
     planning: Planning
     overrides: list[Override]
     classes: dict[str, str]
-    learned: dict[Key, float]
-    low_since: dict[Key, float]
     told_limits: dict[Key, tuple[float, str]]
     concurrent: tuple[Concurrent, ...]
     shares: bool
+    sample_s: int
     returned: bool
     decide_at: float
-    hold_until: float
     _last: tuple[list[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None
     notebook: dict[str, Json]
     """What has to survive a death of the controller and was not written yet; None erases."""
+    incidents: Incidents
+    infeasible: Infeasible
+    every_s: float
+    hold_until: float
+    watched_from: float
     _changed: dict[Key, Place]
     _demands: list[Demand]
     _by_id: dict[str, Place]
@@ -67,6 +71,10 @@ class Operating:
             """What could flow through every circuit."""
             ...
 
+        def at_worst(self) -> dict[str, PhaseAmps]:
+            """What could flow, with all that the last readings show."""
+            ...
+
         def reserve(self, outgoing: Outgoing, peer: Peer, now: float) -> float:
             """What an EVSE could draw, A per phase."""
             ...
@@ -75,12 +83,12 @@ class Operating:
             """Record what no decision can keep within the limits."""
             ...
 
-        def class_name(self, token: str) -> str | None:
-            """The class of a token, by the rules or a hand."""
+        def wanting(self, place: Place, demand: Demand) -> Demand:
+            """What its readings make of a demand."""
             ...
 
-        def leading_override(self, station: str, token: str, now: float) -> Override | None:
-            """The override that leads for a session."""
+        def leading(self, station: str, token: str, now: float) -> Override | None:
+            """The override that leads a session."""
             ...
 
         def held(self, place: Place, demand: Demand, now: float) -> Demand:
@@ -95,14 +103,22 @@ class Operating:
             """Why turns put somebody behind."""
             ...
 
-        def woken(self, place: Place, amps: float, now: float) -> float:
-            """What is sent of a grant."""
-            ...
-
         def _soon(self, now: float) -> None:
             """Decide soon."""
             ...
 
-        def _incident(self, station: str, kind: str, why: str, out: list[Effect]) -> None:
-            """Put an incident on record."""
+        def _incident(self, station: str, kind: str, why: str, out: list[Effect], now: float) -> None:
+            """Something went wrong at a station."""
+            ...
+
+        def override_leads(self, one: Override, now: float) -> bool:
+            """Whether an override is in force."""
+            ...
+
+        def class_name(self, token: str) -> str | None:
+            """The class of a token."""
+            ...
+
+        def held_first(self, station: str, token: str, now: float) -> bool:
+            """Whether an override that holds leads a session."""
             ...

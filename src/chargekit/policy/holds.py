@@ -13,7 +13,7 @@ from chargekit.model.located import BUILT_IN, BadInput, Located, Source
 
 AGAINST: Final = ("peers", "all")
 TIMES: Final[Mapping[str, float]] = {"on": 600.0, "off": 300.0, "overcurrent": 60.0, "turn": 1800.0}
-COUNTS: Final[Mapping[str, int]] = {"pauses": 3, "wakes": 2}
+COUNTS: Final[Mapping[str, int]] = {"pauses": 3}
 MOST_COUNT: Final = 1000
 
 
@@ -22,7 +22,7 @@ class Holds:
     """Times in seconds. `on_s`: a session given current keeps at least its minimum so long; 0: no hold. `off_s`: one that was paused is
     not admitted again before, and as much later with each pause. `overcurrent_s`: nobody is admitted below a circuit over its
     rating before so long after. `turn_s`: the first turn where not all of a rank can have their minimum, each as long as all before
-    and once more; 0: no turns. `pauses`: after so many a session keeps its minimum. `wakes`: how often one that draws nothing is woken.
+    and once more; 0: no turns. `pauses`: after so many a session keeps its minimum.
     `against`: whom a hold stands against: `peers` of its rank, or `all`, as a floor does."""
 
     on_s: float = TIMES["on"]
@@ -30,7 +30,6 @@ class Holds:
     overcurrent_s: float = TIMES["overcurrent"]
     turn_s: float = TIMES["turn"]
     pauses: int = COUNTS["pauses"]
-    wakes: int = COUNTS["wakes"]
     against: str = AGAINST[0]
     sources: Mapping[str, Source] = field(default_factory=dict)
 
@@ -56,7 +55,7 @@ def parse_holds(node: Located | None) -> Holds:
         )
     sources = {name: one.source for name, one in node.table().items()}
     return Holds(
-        times["on"], times["off"], times["overcurrent"], times["turn"], counts["pauses"], counts["wakes"],
+        times["on"], times["off"], times["overcurrent"], times["turn"], counts["pauses"],
         node.one_of("against", AGAINST, AGAINST[0]), sources,
     )  # fmt: skip
 
