@@ -89,12 +89,17 @@ def test_neighbours_have_moments_far_apart():
     assert max(gaps) < 3.0 / STATIONS and min(gaps) > 0.3 / STATIONS
 
 
+def place_of():
+    known, outgoing = SimpleNamespace(evse=SimpleNamespace(dc=False)), SimpleNamespace(rating_a=32.0)
+    return Place(("a", 1), None, known, outgoing, ("grid",), (0, 1, 2))
+
+
 # --- writes a day -----------------------------------------------------------------------------------------------
 
 
 def lease_s(used, now, lease=300.0, writes=200):
     rules = SimpleNamespace(lease_s=SimpleNamespace(value=lease), writes=SimpleNamespace(value=float(writes)))
-    sender, place = Leasing(), Place(("a", 1), None, None, None, ("grid",), (0, 1, 2))
+    sender, place = Leasing(), place_of()
     sender.rules, sender.reached, place.day, place.count = rules, {}, int(now // DAY_S), used
     return sender.lease_s(place, now), sender.worth_a(place, now)
 
@@ -118,7 +123,7 @@ def test_a_day_of_leases_stays_within_the_writes_of_a_day():
 
 
 def test_a_new_day_begins_with_none():
-    place = Place(("a", 1), None, None, None, ("grid",), (0, 1, 2))
+    place = place_of()
     place.writes(10.0)
     place.writes(DAY_S - 1.0)
     assert (place.written(DAY_S - 0.5), place.written(DAY_S)) == (2, 0)

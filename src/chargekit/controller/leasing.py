@@ -117,7 +117,7 @@ class Leasing(Operating):
             if target < 6.0 or (current is not None and target <= current.amps + (0.0 if target >= amps else 0.5)):
                 if current is None and not place.outgoing.claims:
                     self._lease(place, 0.0, because, now, out, "waiting for room; ")
-                elif current is not None and now > self.renewal(current):
+                elif current is not None and now > self.renewal(place, current):
                     self._lease(place, current.amps, because, now, out)
                 short.update(dict.fromkeys(place.path))
                 continue

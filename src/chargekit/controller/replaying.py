@@ -257,8 +257,8 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         {name: (_number(about[name][0]), _source(*about[name][1:])) for name in ("margin", "fallback", "default", "lease")},
         _text(about["site"]), calendar_of(about), _text(last.body["out"]), faults,
         {key: _number(row[11]) for key, row in state["demands"].items()},
-        {key: _responded(row) for key, row in state["responses"].items() if key in state["demands"]},
         {key: _hold(row) for key, row in state["holds"].items()},
+        {key: _responded(row) for key, row in state["responses"].items() if key in state["demands"]},
     )  # fmt: skip
 
 
