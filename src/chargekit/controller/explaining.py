@@ -340,7 +340,7 @@ def _wire(one: Situation, allocation: Allocation, demand: Demand, line: Line) ->
     held = held_back(one, allocation, demand)
     if held is None:
         small = force is not None and force >= demand.least_a and amps - force < 1.0
-        return f"{old} holds, as a raise of less than 1 A is not sent" if small else f"{old} holds until the raise is sent"
+        return f"{old} holds, as a raise of less than 1 A waits" if small else f"{old} holds until the raise is sent"
     names = [f"{key} ({figure(could)} A, granted {figure(granted)} A)" for key, could, granted in held.by[:SHOWN]]
     more = f" and {len(held.by) - SHOWN} more" if len(held.by) > SHOWN else ""
     by = f" while others may still draw more than they are granted: {', '.join(names)}{more}" if names else ""

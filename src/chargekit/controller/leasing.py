@@ -25,6 +25,7 @@ RAISE_A: Final = 1.0
 """A smaller raise is not worth a message, nor a write to the station's flash, before `SMALL_S` have passed."""
 SMALL_A: Final = 0.2
 SMALL_S: Final = 120.0
+LATER_S: Final = 15.0
 DEFAULT_ID: Final = 100
 LEASE_ID: Final = 1000
 
@@ -89,7 +90,11 @@ class Leasing(Operating):
                     self._lease(place, 0.0, because, now, out, "waiting for room; ")
                 elif current is not None and now > self.renewal(current):
                     self._lease(place, current.amps, because, now, out)
-                short.update(dict.fromkeys(place.path))
+                if current is not None and 6.0 <= current.amps and amps < current.amps + RAISE_A:
+                    # A little more is not worth looking every second.
+                    self._rest(place, amps, min(self.renewal(current), now + LATER_S))
+                else:
+                    short.update(dict.fromkeys(place.path))
                 continue
             self._lease(place, target, because, now, out)
             grown = place.on(max(0.0, target - mine))

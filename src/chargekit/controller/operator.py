@@ -74,6 +74,7 @@ class Operator(Feedback, Demanding, Leasing, Watching):
         }
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
         self.meters.outgoing = lambda station, evse: self.places[station, evse].outgoing
+        self.meters.steady = lambda station, evse: self.places[station, evse].appetite.known
         self.meters.told_every_s = sample_s + every_s
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
