@@ -41,7 +41,8 @@ class Demanding(Precedence):
         tie = (*(stands.tie if stands else ()), *self.tie(session.started, name, number))
         demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
         weight = self.rules.weights.get(user_class, 1.0)
-        return self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
+        demand = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
+        return self.steered(place, demand, now)
 
     @point("controller.session_caps")
     def session_caps(self) -> tuple[Concurrent, ...]:

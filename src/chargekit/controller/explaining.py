@@ -28,6 +28,8 @@ STATES: Final = {
     "offline": "offline", "unseen": "not seen in this run", "unruly": "drawing more than it was told", "idle": "its default",
     "unconfirmed": "its default is not confirmed",
 }  # fmt: skip
+HELD: Final = "; held to "
+"""What begins the clause of a demand's reason that says by which rule it may have less than it can use (`controller.steering`)."""
 _UNBALANCE: Final = re.compile(r", unbalance of at most ([0-9.e+]+) A\), phase (L[123])$")
 
 
@@ -155,6 +157,11 @@ def _nothing(one: Situation, evse: str, line: Line, session: Seated | None) -> s
 
 
 def _got(demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str, *, planned: bool) -> str:
+    rule = demand.because.rpartition(HELD)[2].partition("; ")[0] if HELD in demand.because else ""
+    if rule and demand.most_a < demand.least_a:
+        return f"gets nothing: held to {rule}"
+    if rule and amps >= demand.most_a - EPS:
+        return f"gets {figure(amps)} A, all a rule allows it now: {rule.partition(': ')[2]}"
     if planned and demand.most_a < demand.least_a:
         return "gets nothing: its plan has it wait"
     if amps >= demand.most_a - EPS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from chargekit.controller.allocator import Concurrent, Demand
@@ -13,7 +13,7 @@ from chargekit.controller.places import Key, Place, Reserves
 from chargekit.controller.rules_desk import RulesDesk
 from chargekit.controller.token_desk import TokenDesk
 from chargekit.model.limit import Limit, PhaseAmps
-from chargekit.model.site import Site
+from chargekit.model.site import Circuit, Site
 from chargekit.policy.overrides import Override
 from chargekit.policy.rulebook import Rulebook
 from chargekit.world.events import Effect
@@ -64,6 +64,22 @@ class Operating:
 
         def reserve(self, outgoing: Outgoing, peer: Peer, now: float) -> float:
             """What an EVSE could draw, A per phase."""
+            ...
+
+        def most_a(self, place: Place) -> float:
+            """What a session can use at most, A per phase."""
+            ...
+
+        def steered(self, place: Place, demand: Demand, now: float) -> Demand:
+            """A demand as signals, costs and guarantees leave it."""
+            ...
+
+        def class_name(self, token: str) -> str | None:
+            """The class of a token."""
+            ...
+
+        def tree(self) -> Mapping[str, Circuit]:
+            """The circuits with their ratings."""
             ...
 
         def look(self, now: float, out: list[Effect]) -> None:

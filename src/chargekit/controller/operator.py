@@ -24,6 +24,7 @@ from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
 from chargekit.controller.planning import Planning
 from chargekit.controller.rules_desk import RulesDesk
+from chargekit.controller.steering import Steering
 from chargekit.controller.token_desk import TokenDesk
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.points import point
@@ -50,7 +51,7 @@ _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
-class Operator(Feedback, Demanding, Leasing):
+class Operator(Steering, Feedback, Demanding, Leasing):
     """Leads one site. Knows the stations through its CSMS and the circuits through their meters."""
 
     def __init__(self, site: Site, rules: Rulebook, csms: Controller, *, every_s: float = 5.0, sample_s: int = 10) -> None:
@@ -93,7 +94,9 @@ class Operator(Feedback, Demanding, Leasing):
         self._changed: dict[Key, Place] = dict(self.places)
         self._demands: list[Demand] = []
         self._by_id: dict[str, Place] = {}
-        self._last: tuple[list[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None = None
+        self._last: tuple[Sequence[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None = None
+        self._asked_for: list[Demand] | None = None
+        self._steer()
         self.log = DecisionLog(self)
 
     @property
@@ -118,6 +121,7 @@ class Operator(Feedback, Demanding, Leasing):
         key = SAMPLE_KEY[peer.version]
         self.csms.command(peer, SetKey(key, str(self.sample_s)), now, out, ("key", key))
         self.tokens.greet(peer, now, out)
+        self._ask_limits(peer, now, out)
 
     def told(self, peer: Peer, fact: Fact, now: float, out: list[Effect]) -> None:
         name = peer.spec.id
@@ -143,6 +147,9 @@ class Operator(Feedback, Demanding, Leasing):
                 self._soon(now)
             case Metered():
                 self._read(peer, fact, now, out)
+            case _ if self.heard(peer, fact, now, out):
+                self._changed = dict(self.places)
+                self._soon(now)
             case _:
                 pass
 
@@ -168,6 +175,8 @@ class Operator(Feedback, Demanding, Leasing):
                     self._incident(peer.spec.id, "profile refused", getattr(reply, "status", ""), out)
             case ("list", int(number)):
                 self.tokens.replied(peer, number, reply, now, out)
+            case ("display" | "release", *_):
+                self.idle.replied(peer, context, reply, now, out)
             case _:
                 pass
 
@@ -204,6 +213,9 @@ class Operator(Feedback, Demanding, Leasing):
                 self._changed = dict(self.places)
             case "set_departure":
                 self._departs(args, now, out)
+            case "signal":
+                if self.signals.take(args, now, out):
+                    self._changed = dict(self.places)
             case _:
                 return False
         self.decide_at = now
@@ -255,7 +267,8 @@ class Operator(Feedback, Demanding, Leasing):
     def _decide(self, now: float, out: list[Effect]) -> None:
         self.decide_at = now + EVERY_S
         self.desk.tick(now, out)
-        if self.desk.again(now) or self.overrides:
+        steered = self._steering(now, out)
+        if self.desk.again(now) or self.overrides or steered:
             # A rank is a matter of time then: every session is asked again.
             self._changed = dict(self.places)
         ended = [o for o in self.overrides if o.until <= now]
@@ -266,6 +279,7 @@ class Operator(Feedback, Demanding, Leasing):
         for one in self.overrides:
             if one.until > now:
                 self.decide_at = min(self.decide_at, one.until)
+        self.decide_at = min(self.decide_at, self.signals.due(now))
         self._changed |= self.planning.look(now, out)
         self._dispatch(self._allocate(now), now, out)
         if self._last is not None:
@@ -286,8 +300,10 @@ class Operator(Feedback, Demanding, Leasing):
         tight, demands = self._tight(now), self._demanded(now)
         self.reserves.refresh(self.reserve, now)
         reserved = self._reserved()
-        if self._last is None or self._last[0] is not demands or self._last[1] != tight or self._last[2] != reserved:
-            self._last = demands, tight, reserved, allocate(self.tree(), tight, demands, reserved, self.concurrent)
+        if self._last is None or self._asked_for is not demands or self._last[1] != tight or self._last[2] != reserved:
+            self._asked_for = demands
+            steered = self.throttled(demands, tight, reserved, now, concurrent=self.concurrent)
+            self._last = steered, tight, reserved, allocate(self.tree(), tight, steered, reserved, self.concurrent)
         return self._last[3]
 
     @point("controller.tree")
@@ -298,7 +314,7 @@ class Operator(Feedback, Demanding, Leasing):
     @point("controller.limits")
     def limits_at(self, now: float) -> Sequence[Limit]:
         """Every cap in force, with its source. A circuit whose meter went silent is held to what needs no feedback."""
-        limits = [*self.rules.limits, *self.caps.values()]
+        limits = [*self.rules.limits, *self.caps.values(), *self._limited(now)]
         for meter in self.meters.stale(now, max(self.rules.meter_stale_s.value, 2.5 * self.every_s)):
             assert meter.circuit is not None
             safe = self.rules.fallback_a.value * sum(len(s.model.evses) for s in self.site.below(meter.circuit))

@@ -15,14 +15,17 @@ from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
 from chargekit.policy.access import AccessRules, parse_access
+from chargekit.policy.costs import Costing, parse_costing
 from chargekit.policy.layers import Effective, Layers, Sourced
 from chargekit.policy.people import one_class
+from chargekit.policy.power import PowerRules, parse_power
 from chargekit.policy.priority import Order, PriorityRules
 from chargekit.policy.ranking import parse_priority, ranked
 from chargekit.policy.sharing import SessionCap, parse_sessions, parse_weights
 from chargekit.policy.tariff import CostRules, cost_rules
 
 COST: Final = ("plan", "price", "tariff", "demand_charge")
+COSTING: Final = ("classes", "demand_target", "opt_out")
 LONGEST_GROUP: Final = 20
 """Characters every OCPP version has room for in a group's id (1.6 section 7.28)."""
 
@@ -75,6 +78,8 @@ class Rulebook:
     sessions: tuple[SessionCap, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
     """A class's share of a surplus against its peers'; 1 where none is said."""
+    power: PowerRules = field(default_factory=PowerRules)
+    costing: Costing = field(default_factory=Costing)
 
     def class_of(self, token: str) -> ClassRule | None:
         """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
@@ -112,6 +117,7 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
         cost_rules(*(layers.lowest("cost", key) for key in COST)),
         parse_sessions(layers.lowest("power", "sessions"), classes, site), parse_weights(layers.lowest("power", "weights"), classes),
+        parse_power(layers, classes, site), parse_costing(*(layers.lowest("cost", key) for key in COSTING), known=classes),
     )  # fmt: skip
     _lint(rules, site)
     said = sorted((row.key, row.value) for row in rules.effective)
