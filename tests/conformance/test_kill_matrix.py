@@ -143,6 +143,9 @@ KILLS = {
     "external-limit-not-told": ("CK-EXT-004", "ac-11", "the news of an external limit did not come"),
     "keeps-what-nobody-draws": ("CK-EXT-101", SITE, "current of the vehicle that was not limited"),
     "lease-without-fallback": ("CK-FBK-101", SITE, "did not fall below"),
+    "end-waits-for-the-link": ("CK-FBK-003", "ac-01", "did not fall below"),
+    "validity-lost-on-power-cut": ("CK-FBK-004", "ac-11", "did not fall below"),
+    "leads-nobody-it-finds": ("CK-FBK-103", SITE, "did not fall below"),
     "sends-no-password": ("CK-SEC-001", "ac-01", "last refused: no Authorization header"),
     "ignores-new-password": ("CK-SEC-002", "ac-11", "last refused: wrong password"),
     "cuts-password": ("CK-SEC-002", "ac-01", "last refused: wrong password"),
@@ -169,6 +172,7 @@ KILLS = {
 """Defect: the case or check that must catch it, on which subject, and what its reason says."""
 
 ALSO = {
+    "CK-FBK-102": ("lease-without-fallback", SITE),
     "CK-PRI-107": ("remembers-no-session", SITE),
     "CK-AUTH-003": ("welded-contactor", "ac-01"),
     "CK-TX-001": ("no-meter-values", "ac-01"),

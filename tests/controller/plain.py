@@ -12,16 +12,21 @@ def deci(amps):
 
 
 class Rows:
-    """What is left by (circuit, phase) in deci-amperes, phase 3 for kW, ("gate", n) for the n-th cap on sessions."""
+    """What is left by (circuit, phase) in deci-amperes, phase 3 for kW, ("gate", n) for the n-th cap on sessions,
+    ("budget", n, phase) for the n-th budget."""
 
-    def __init__(self, tree, limits, reserved, concurrent):
-        self.tree, self.left, self.concurrent = tree, {}, concurrent
+    def __init__(self, tree, limits, reserved, concurrent, budgets, reserved_by):
+        self.tree, self.left, self.concurrent, self.budgets = tree, {}, concurrent, budgets
         for name, circuit in tree.items():
             self.cap(name, circuit.rating_a, circuit.limit_kw, reserved)
         for limit in limits:
             self.cap(limit.circuit, limit.limit_a, limit.limit_kw, reserved)
         for n, one in enumerate(concurrent):
             self.left[("gate", n)] = one.most
+        for n, one in enumerate(budgets):
+            for p in range(3):
+                held = sum(a[p] for (at, kind), a in reserved_by.items() if kind == one.current and one.circuit in self.path(at))
+                self.least(("budget", n, p), one.limit_a - held)
 
     def path(self, name):
         return [name, *(self.path(self.tree[name].parent) if self.tree[name].parent else [])]
@@ -39,6 +44,8 @@ class Rows:
     def uses(self, demand):
         path = self.path(demand.circuit)
         by_phase = [((name, p), 1) for name in path for p in demand.phases]
+        mine = [n for n, one in enumerate(self.budgets) if one.current == demand.current and one.circuit in path]
+        by_phase += [(("budget", n, p), 1) for n in mine for p in demand.phases]
         return by_phase + [((name, 3), len(demand.phases)) for name in path if (name, 3) in self.left]
 
     def gates(self, demand):
@@ -63,9 +70,9 @@ class One:
         self.level = 0
 
 
-def plainly(tree, limits, demands, reserved, concurrent=()):
+def plainly(tree, limits, demands, reserved, concurrent=(), budgets=(), reserved_by=None):
     """Amps by id."""
-    rows = Rows(tree, limits, reserved, concurrent)
+    rows = Rows(tree, limits, reserved, concurrent, budgets, reserved_by or {})
     ordered = [One(d) for d in sorted(demands, key=lambda d: (d.rank, d.tie, d.id))]
     ranks = [list(group) for _, group in groupby(ordered, key=lambda o: o.demand.rank)]
     for rank in ranks:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.controller.plain import plainly
 
-from chargekit.controller.allocator import Concurrent, Demand, allocate
+from chargekit.controller.allocator import Budget, Concurrent, Demand, allocate
 from chargekit.model.limit import Limit
+from chargekit.model.located import Source
 from chargekit.model.site import Circuit
 
 TREE = {
@@ -137,6 +138,53 @@ def test_at_most_so_many_sessions_at_a_time():
     }
 
 
+def kinds(*names, **more):
+    return [replace(demand(f"{n}{kind}", **more), current=kind) for n, kind in enumerate(names)]
+
+
+def test_a_budget_bounds_the_demands_of_one_kind_of_current_below_a_circuit():
+    found = allocate(TREE, [], kinds("ac", "dc", "dc", most=16.0), budgets=[Budget("grid", 20.0, "dc", Source("policy.yaml", 12))]).grants
+    assert {k: g.amps for k, g in found.items()} == {"0ac": 16.0, "1dc": 10.0, "2dc": 10.0}
+    assert found["1dc"].bound_by == "circuit grid 20 A for DC (policy.yaml:12), phase L1"
+    assert found["0ac"].bound_by == "demand"
+
+
+def test_what_one_leaves_of_its_budget_the_other_does_not_get():
+    found = allocate(TREE, [], kinds("dc", "dc", phases=(1,)), budgets=[Budget("a", 14.0, "dc", rule="share"), Budget("b", 0.0, "dc")])
+    assert [g.amps for g in found.grants.values()] == [7.0, 7.0] and found.left["a"] == (40.0, 26.0, 40.0)
+    assert found.grants["0dc"].bound_by == "circuit a 14 A for DC (built-in:0, share), phase L2"
+
+
+def test_a_budget_too_small_for_a_minimum_gives_nothing():
+    found = allocate(TREE, [], kinds("ac"), budgets=[Budget("a", 5.9, "ac")]).grants["0ac"]
+    assert (found.amps, found.bound_by) == (0.0, "circuit a 5.9 A for AC (built-in:0), phase L1")
+
+
+@pytest.mark.parametrize(
+    ("reserved_by", "amps"),
+    [
+        ({("a", "dc"): (0.0, 3.0, 0.0)}, 17.0),
+        ({("a", "ac"): (9.0, 9.0, 9.0)}, 20.0),
+        ({("grid", "dc"): (9.0, 9.0, 9.0)}, 20.0),
+        ({("a", "dc"): (30.0, 0.0, 0.0)}, 0.0),
+    ],
+)
+def test_what_is_reserved_for_a_kind_counts_in_its_budgets_there_and_above(reserved_by, amps):
+    budgets = [Budget("a", 20.0, "dc")]
+    assert allocate(TREE, [], kinds("dc"), budgets=budgets, reserved_by=reserved_by).grants["0dc"].amps == amps
+
+
+def test_a_budget_on_no_circuit_is_an_error():
+    with pytest.raises(KeyError, match="nowhere"):
+        allocate(TREE, [], [], budgets=[Budget("nowhere", 1.0, "ac")])
+
+
+def test_a_budget_holds_where_phases_are_levelled():
+    demands = [replace(demand("x", "grid", phases=(0,)), current="dc"), demand("y", "grid")]
+    found = allocate(UNEVEN, [], demands, budgets=[Budget("grid", 12.0, "dc"), Budget("grid", 25.0, "ac")])
+    assert {k: g.amps for k, g in found.grants.items()} == {"x": 12.0, "y": 25.0}
+
+
 UNEVEN = {"grid": Circuit("grid", None, 60.0, unbalance_a=20.0)}
 
 
@@ -177,6 +225,7 @@ any_demand = st.builds(
             "step_a": st.sampled_from([0.5, 1.0]),
             "floor_a": st.sampled_from([6.0, 9.7]),
             "group": st.sampled_from(["x", "y"]),
+            "current": st.just("dc"),
         },
     ),
 )
@@ -190,12 +239,17 @@ sessions_at_most = st.lists(
     ),
     max_size=2,
 )
+budgets_on = st.lists(st.builds(Budget, st.sampled_from(["grid", "a"]), deci, st.sampled_from(["ac", "dc"])), max_size=3)
+held_by_kind = st.dictionaries(st.tuples(st.sampled_from(["grid", "a"]), st.sampled_from(["ac", "dc"])), st.tuples(deci, deci, deci))
 
 
-@given(st.lists(any_demand, max_size=14, unique_by=lambda d: d.id), st.lists(caps, max_size=4), held_by, sessions_at_most)
-def test_sharing_on_arrays_is_sharing_one_by_one(demands, limits, reserved, concurrent):
-    found = allocate(TREE, limits, demands, reserved, concurrent)
-    assert {k: g.amps for k, g in found.grants.items()} == plainly(TREE, limits, demands, reserved, concurrent)
+@given(
+    st.lists(any_demand, max_size=14, unique_by=lambda d: d.id), st.lists(caps, max_size=4), held_by, sessions_at_most, budgets_on,
+    held_by_kind,
+)  # fmt: skip
+def test_sharing_on_arrays_is_sharing_one_by_one(demands, limits, reserved, concurrent, budgets, kinds):
+    found = allocate(TREE, limits, demands, reserved, concurrent, budgets, reserved_by=kinds)
+    assert {k: g.amps for k, g in found.grants.items()} == plainly(TREE, limits, demands, reserved, concurrent, budgets, kinds)
 
 
 @pytest.mark.parametrize("cap", [3.0, 20.0, 47.3])

@@ -2,12 +2,13 @@
 
 Ranks that can all have what they want get it, as in the lexicographic optimum. In the marginal rank the allocator serves in order, not
 for the greatest sum; what that costs is bounded: a session stuck has a row without a usable step, and nobody is in more than three of them
-that lie beside each other (one for each of its phases), so the optimum is at most that many times the sum served, and a minimum for each
-row that refused somebody. `make deep` prints the gap over many trees.
+that lie beside each other (one for each of its phases; twice that where there are budgets), so the optimum is at most that many times the
+sum served, and a minimum for each row that refused somebody. `make deep` prints the gap over many trees.
 """
 
 import random
 import statistics
+from dataclasses import replace
 
 import highspy
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargekit.controller.allocator import Demand, allocate
+from chargekit.controller.allocator import Budget, Demand, allocate
 from chargekit.model.site import Circuit
 
 PHASES = ((0, 1, 2), (1, 2, 0), (2, 0, 1), (0,), (1,), (2,))
@@ -44,18 +45,28 @@ def random_case(seed, phases=PHASES, ranks=3):
     return tree, demands
 
 
-def rows_of(tree, demand):
+def random_budgets(seed, tree, demands):
+    """Half of the demands on DC, and up to three budgets."""
+    rng = random.Random(-1 - seed)
+    demands = [replace(d, current=rng.choice(["ac", "dc"])) for d in demands]
+    budgets = [Budget(rng.choice([*tree]), round(rng.uniform(6, 60), 1), rng.choice(["ac", "dc"])) for _ in range(rng.randint(1, 3))]
+    return demands, budgets
+
+
+def rows_of(tree, demand, budgets=()):
+    """(circuit, phase) on the way up, (number of the budget, phase)."""
     found, at = [], demand.circuit
     while at is not None:
         found += [(at, p) for p in demand.phases]
+        found += [(n, p) for n, one in enumerate(budgets) if (one.circuit, one.current) == (at, demand.current) for p in demand.phases]
         at = tree[at].parent
     return found
 
 
 class Exact:
-    """Semi-continuous amps under the rows of the tree; `best(rank)` maximises the sum of one rank and then holds it."""
+    """Semi-continuous amps under the rows of the tree and the budgets; `best(rank)` maximises the sum of one rank and then holds it."""
 
-    def __init__(self, tree, demands):
+    def __init__(self, tree, demands, budgets=()):
         self.demands, self.solver = demands, highspy.Highs()
         self.solver.setOptionValue("output_flag", False)
         self.solver.setOptionValue("mip_rel_gap", 0.0)
@@ -66,10 +77,10 @@ class Exact:
             self.solver.addConstr(x >= d.least_a * y)
         users = {}
         for d, x in zip(demands, self.amps, strict=True):
-            for row in rows_of(tree, d):
+            for row in rows_of(tree, d, budgets):
                 users.setdefault(row, []).append(x)
-        for (name, _), among in users.items():
-            self.solver.addConstr(sum(among) <= tree[name].rating_a)
+        for row, among in users.items():
+            self.solver.addConstr(sum(among) <= (tree[row[0]].rating_a if row[0] in tree else budgets[row[0]].limit_a))
 
     def best(self, rank):
         mine = [x for d, x in zip(self.demands, self.amps, strict=True) if d.rank == rank]
@@ -86,9 +97,16 @@ def served(demands, found, rank):
     return sum(found.grants[d.id].amps for d in demands if d.rank == rank)
 
 
-def gap(tree, demands):
+def left_of(found, tree, demands, budgets, row):
+    """What is left of a row, A."""
+    if row[0] in tree:
+        return found.left[row[0]][row[1]]
+    return budgets[row[0]].limit_a - sum(found.grants[d.id].amps for d in demands if row in rows_of(tree, d, budgets))
+
+
+def gap(tree, demands, budgets=()):
     """(rank, exact, served, bound) of the marginal rank; None when everybody gets all there is to want. Asserts what holds above it."""
-    found, exact = allocate(tree, [], demands), Exact(tree, demands)
+    found, exact = allocate(tree, [], demands, budgets=budgets), Exact(tree, demands, budgets)
     for rank in sorted({d.rank for d in demands}):
         best, got = exact.best(rank), served(demands, found, rank)
         wanted = sum(d.most_a for d in demands if d.rank == rank)
@@ -100,11 +118,11 @@ def gap(tree, demands):
         tight = {
             row
             for d in stuck
-            for row in rows_of(tree, d)
-            if found.left[row[0]][row[1]] < (d.least_a if not found.grants[d.id].amps else STEP)
+            for row in rows_of(tree, d, budgets)
+            if left_of(found, tree, demands, budgets, row) < (d.least_a if not found.grants[d.id].amps else STEP) - 1e-9
         }
-        most_phases = max(len(d.phases) for d in demands if d.rank == rank)
-        return rank, best, got, got * most_phases + len(tight) * max(d.least_a for d in demands)
+        beside = max(len(d.phases) for d in demands if d.rank == rank) * (2 if budgets else 1)
+        return rank, best, got, got * beside + len(tight) * max(d.least_a for d in demands)
     return None
 
 
@@ -112,6 +130,17 @@ def gap(tree, demands):
 def test_all_but_the_marginal_rank_is_optimal_and_that_ones_gap_is_bounded(seed):
     tree, demands = random_case(seed)
     found = gap(tree, demands)
+    if found is not None:
+        _, best, got, bound = found
+        assert got <= best + 1e-3
+        assert best <= bound + 1e-3
+
+
+@given(st.integers(0, 1 << 30))
+def test_budgets_are_held_to_the_same(seed):
+    tree, demands = random_case(seed)
+    demands, budgets = random_budgets(seed, tree, demands)
+    found = gap(tree, demands, budgets)
     if found is not None:
         _, best, got, bound = found
         assert got <= best + 1e-3

@@ -11,18 +11,19 @@ before three on one, it is served. Lower ranks then use what that leaves.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from chargekit.controller.filling import EPS, SERVED, UNWILLING, Work, fill
-from chargekit.controller.room import NOMINAL_V, PHASE, Concurrent, Room
+from chargekit.controller.room import NOMINAL_V, PHASE, Budget, Concurrent, Room
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.site import Circuit
 
-__all__ = ["NOMINAL_V", "PHASE", "Allocation", "Concurrent", "Demand", "Grant", "allocate", "in_order"]
+__all__ = ["NOMINAL_V", "PHASE", "Allocation", "Budget", "Concurrent", "Demand", "Grant", "allocate", "in_order"]
 
 UNBALANCE_ROUNDS: Final = 40
 
@@ -32,7 +33,7 @@ class Demand:
     """Who wants how much, A per phase at the grid side: nothing, or `least_a`..`most_a`, on these site phases. Rank 0 comes first.
 
     `floor_a` is protected: it is served before any rank's surplus. `weight`: its share of a surplus against its peers'. `step_a`: the
-    station's own step, at least 0.1 A. `group`: what caps on concurrent sessions may name.
+    station's own step, at least 0.1 A. `group`: what caps on concurrent sessions may name. `current`: "ac" or "dc", whose budgets count it.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Demand:
     floor_a: float = 0.0
     step_a: float = 0.1
     group: str = ""
+    current: str = "ac"
 
 
 class Grant(NamedTuple):
@@ -77,28 +79,26 @@ def allocate(
     demands: Sequence[Demand],
     reserved: Mapping[str, PhaseAmps] | None = None,
     concurrent: Sequence[Concurrent] = (),
+    budgets: Sequence[Budget] = (),
+    *,
+    reserved_by: Mapping[tuple[str, str], PhaseAmps] | None = None,
 ) -> Allocation:
-    """Share what the limits leave. `reserved`: amps by phase already taken at a circuit, counted there and at all above it.
+    """Share what the limits leave. `reserved`: amps by phase already taken at a circuit, counted there and at all above it; `reserved_by`:
+    what of that is of one kind of current, by circuit and kind, which the budgets count.
 
     Circuit ratings always hold; `limits` only tighten them. Deterministic: the order of `demands` does not matter. A circuit's
     `unbalance_a` bounds the difference between any two of its phases, counting what is reserved and what is granted.
     """
     ordered = sorted(demands, key=in_order)
     uneven = {name: circuit.unbalance_a for name, circuit in tree.items() if circuit.unbalance_a is not None}
+    room = partial(Room, tree, limits, reserved or {}, concurrent, budgets=budgets, reserved_by=reserved_by)
     if not uneven:
-        return _told(_share(tree, limits, ordered, reserved or {}, concurrent), ordered)
-    return _balanced(tree, limits, ordered, reserved or {}, concurrent, uneven)
+        return _told(_share(room(), ordered), ordered)
+    return _balanced(room, ordered, uneven)
 
 
-def _share(
-    tree: Mapping[str, Circuit],
-    limits: Sequence[Limit],
-    ordered: Sequence[Demand],
-    reserved: Mapping[str, PhaseAmps],
-    concurrent: Sequence[Concurrent],
-    phase_caps: Mapping[tuple[str, int], float] | None = None,
-) -> Work:
-    work = Work(Room(tree, limits, reserved, concurrent, phase_caps), ordered)
+def _share(room: Room, ordered: Sequence[Demand]) -> Work:
+    work = Work(room, ordered)
     if work.floors.any():
         floors = np.where(work.floors > 0, np.minimum(work.most, np.maximum(work.least, work.floors)), 0)
         for start, end in _ranks(ordered):
@@ -137,19 +137,12 @@ def _told(work: Work, ordered: Sequence[Demand]) -> Allocation:
 # --- unbalance --------------------------------------------------------------------------------------------------
 
 
-def _balanced(
-    tree: Mapping[str, Circuit],
-    limits: Sequence[Limit],
-    ordered: Sequence[Demand],
-    reserved: Mapping[str, PhaseAmps],
-    concurrent: Sequence[Concurrent],
-    uneven: Mapping[str, float],
-) -> Allocation:
+def _balanced(room: Callable[..., Room], ordered: Sequence[Demand], uneven: Mapping[str, float]) -> Allocation:
     """Phases that run too far ahead of the lowest are capped, and all is shared again, until none does; then what still fits is
     handed out step by step, in order."""
     caps: dict[tuple[str, int], float] = {}
     for _ in range(UNBALANCE_ROUNDS):
-        work = _share(tree, limits, ordered, reserved, concurrent, caps)
+        work = _share(room(caps), ordered)
         flows = _flows(work, ordered)
         ahead = False
         for name, most in uneven.items():
@@ -160,7 +153,7 @@ def _balanced(
                     caps[(name, phase)], ahead = cap, True
         if not ahead:
             break
-    _level_up(work, ordered, Room(tree, limits, reserved, concurrent), uneven)
+    _level_up(work, ordered, room(), uneven)
     return _told(work, ordered)
 
 

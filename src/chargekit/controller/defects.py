@@ -10,6 +10,7 @@ from chargekit.controller.places import Place
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.points import Defect
 from chargekit.model.profile import Period
+from chargekit.model.session import Session
 from chargekit.model.site import Circuit
 from chargekit.policy.overrides import Override
 
@@ -102,7 +103,18 @@ class NeverLearns(Defect, Operator):
         return place.outgoing.rating_a
 
 
+class LeadsNobodyItFinds(Defect, Operator):
+    name = "leads-nobody-it-finds"
+    seen = "after a restart it leads new sessions only: those that were running keep what they had, whatever the cap"
+    area, point, part = "fallback", "controller.leads", "controller"
+
+    def leads(self, place: Place) -> Session | None:
+        session = super().leads(place)
+        back_at = self.csms.back_at
+        return None if session is not None and back_at is not None and session.started < back_at else session
+
+
 CONTROLLER_DEFECTS: tuple[type[Defect], ...] = (
     FirstComeFirstServed, OverTheCap, IgnoresCap, GivesNothing, OverrideForEver, NoFallbackInLease, TrustsSilentMeter,
-    BelievesAnything, NeverLearns,
+    BelievesAnything, NeverLearns, LeadsNobodyItFinds,
 )  # fmt: skip

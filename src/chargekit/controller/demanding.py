@@ -11,6 +11,7 @@ from chargekit.controller.places import Place
 from chargekit.controller.precedence import Precedence
 from chargekit.model.limit import NO_AMPS, PhaseAmps, add
 from chargekit.model.points import point
+from chargekit.model.session import Session
 
 
 class Demanding(Precedence):
@@ -31,7 +32,7 @@ class Demanding(Precedence):
         return self._demands
 
     def _demand(self, place: Place, now: float) -> Demand | None:
-        session = place.session
+        session = self.leads(place)
         if session is None:
             return None
         name, number = place.key
@@ -43,6 +44,11 @@ class Demanding(Precedence):
         weight = self.rules.weights.get(user_class, 1.0)
         demand = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
         return self.steered(place, demand, now)
+
+    @point("controller.leads")
+    def leads(self, place: Place) -> Session | None:
+        """The session of an EVSE that is to be led: every one that can be, whoever started it."""
+        return place.session
 
     @point("controller.session_caps")
     def session_caps(self) -> tuple[Concurrent, ...]:

@@ -42,11 +42,12 @@ class Work:
         self.weight: Floats = np.array([d.weight for d in ordered], dtype=float)
         self.level: Ints = np.zeros(count, dtype=np.int64)
         self.bound: Ints = np.full(count, OPEN, dtype=np.int64)
-        gated = bool(room.concurrent)
-        keys = list(map(attrgetter("circuit", "phases", "group") if gated else attrgetter("circuit", "phases"), ordered))
-        kinds: dict[tuple[str, tuple[int, ...], str], int] = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        gated, budgeted = bool(room.concurrent), bool(room.budgets)
+        telling = ("circuit", "phases", "group", "current") if gated or budgeted else ("circuit", "phases")
+        keys = list(map(attrgetter(*telling), ordered))
+        kinds: dict[tuple[str, tuple[int, ...], str, str], int] = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         self.kind: Ints = np.array([kinds[key] for key in keys], dtype=np.int64)
-        found = [room.rows(key[0], key[1]) for key in kinds]
+        found = [room.rows(key[0], key[1], key[3] if budgeted else "ac") for key in kinds]
         self.gates_of = [room.gates(key[0], key[2]) for key in kinds] if gated else [()] * len(kinds)
         self.gated = any(self.gates_of)
         width = max(map(len, (rows for rows, _ in found)), default=1)

@@ -19,10 +19,13 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
     "revoke_override": ("id",), "set_class": ("token", "user_class"),
     "set_departure": ("departs",), "signal": ("id", "kind", "until"),
-    "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
+    "power_off": (), "power_on": (), "link_cut": (), "link_mended": (), "csms_off": (), "csms_on": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
-    {"token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema", "kind"}
+    {
+        "token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema",
+        "kind",
+    }  # fmt: skip
 )
 FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs", "needs_kwh", "limit_kw", "level"})
 LONGEST: Final = 500
@@ -52,8 +55,8 @@ def complaint(site: Site, plant: str, csms: str, to: str, verb: str, args: Mappi
         # EVSE 0 is the whole station, and no limit releases it.
         given = {k: v for k, v in args.items() if not (k == "evse" and type(v) is int and v == 0) and not (k == "limit_a" and v is None)}
     for name, value in given.items():
-        if name == "generated" and not isinstance(value, bool):
-            return f"{verb}: generated: true or false expected"
+        if name in ("generated", "forget") and not isinstance(value, bool):
+            return f"{verb}: {name}: true or false expected"
         if (why := _wrong(site, to, name, value, args)) is not None:
             return f"{verb}: {why}"
     return None

@@ -18,6 +18,8 @@ LINK_HANDS = frozenset({"link_cut", "link_mended"})
 LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class", "set_departure", "signal"})
 CSMS_HANDS = frozenset({"command", "authorise", "refuse", "send_raw"})
 ENTRANCE_HANDS = frozenset({"csms_shows", "csms_expects"})
+CSMS_POWER = frozenset({"csms_off", "csms_on"})
+"""The controller dies and comes back; with `forget`, without what it had written."""
 
 
 class Link(Protocol):
@@ -65,6 +67,12 @@ class LocalRig:
                 self.links[to].cut()
             case "link_mended":
                 self.links[to].mend()
+            case "csms_off":
+                self.world.cut(to)
+            case "csms_on":
+                if args.get("forget"):
+                    self.world.saved[to].clear()
+                self.world.restore(to)
             case "csms_shows" | "csms_expects" if self.door is not None:
                 self.door.act(verb, args)
             case _:
