@@ -93,7 +93,7 @@ class CostDesk:
         operator = self.operator
         watts = 0.0
         for place in operator.places.values():
-            if place.session is not None and (operator.class_name(place.session.token) or "") in self.rules.opt_out:
+            if place.session is not None and operator.protected(operator.class_name(place.session.token) or ""):
                 watts += operator.most_a(place) * len(place.phases) * NOMINAL_V
         if not watts:
             return 0.0

@@ -212,21 +212,16 @@ def _names(parts: Sequence[Part], *, why: bool = False) -> str:
 # --- the binding constraint -------------------------------------------------------------------------------------
 
 
-def _room(one: Situation) -> Room:
-    given = one.given
-    return Room(given.tree, given.limits, given.reserved, given.concurrent)
-
-
 def _row(one: Situation, demand: Demand, bound_by: str) -> int | None:
     """The row of the allocator's table whose name this is; None for what is no row of its own (served, unbalance)."""
-    room = _room(one)
-    rows, _ = room.rows(demand.circuit, demand.phases)
+    room = one.given.room()
+    rows, _ = room.rows(demand.circuit, demand.phases, demand.current)
     return next((row for row in (*rows, *room.gates(demand.circuit, demand.group)) if room.name(row) == bound_by), None)
 
 
 def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Binding | None:
     """What stopped a demand, and what its cap goes into. None when it got all it wanted."""
-    bound_by, room = allocation.grants[demand.id].bound_by, _room(one)
+    bound_by, room = allocation.grants[demand.id].bound_by, one.given.room()
     row = _row(one, demand, bound_by)
     if row is None:
         return _unbalance(one, allocation, demand, bound_by)
@@ -240,6 +235,11 @@ def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Bindin
     limit = room.by[row]
     assert limit is not None
     name, phase = limit.circuit, row % 4
+    budget = room.budget(row)
+    if budget is not None:
+        parts = _parts(one, allocation, demand, name, (phase,), 1.0, current=budget.current)
+        what = f"phase {PHASE[phase]} of the {budget.current.upper()} budget of circuit {name}"
+        return Binding(name, what, "A", limit.rule, limit.source, limit.limit_a, parts, limit.limit_a - sum(part.amount for part in parts))
     if phase < 3:
         cap = one.before_margin(limit)
         parts = _parts(one, allocation, demand, name, (phase,), 1.0, cap - limit.limit_a)
@@ -265,28 +265,32 @@ def _unbalance(one: Situation, allocation: Allocation, demand: Demand, bound_by:
 
 
 def _parts(
-    one: Situation, allocation: Allocation, demand: Demand, name: str, phases: tuple[int, ...], scale: float, margin: float = 0.0
-) -> tuple[Part, ...]:
-    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions."""
+    one: Situation, allocation: Allocation, demand: Demand, name: str, phases: tuple[int, ...], scale: float, margin: float = 0.0,
+    current: str = "",
+) -> tuple[Part, ...]:  # fmt: skip
+    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions; of one kind of current, if one is
+    named, which leaves out what flows beside the sessions."""
     parts: list[Part] = []
     if margin > 0:
         parts.append(Part("margin", "margin", margin, str(one.figures["margin"][1])))
     below = {c for c in one.given.tree if name in one.given.path(c)}
-    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below}
+    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below and not current}
     parts += [Part("base", circuit, amps * scale, "its meter shows it beside the sessions") for circuit, amps in base.items() if amps > EPS]
     unled = []
     for key, line in one.lines.items():
         amps = line.could_a * sum(p in one.places[key].phases for p in phases)
-        if line.state != "led" and amps > EPS and one.places[key].circuit in below:
+        if line.state != "led" and amps > EPS and one.places[key].circuit in below and not current:
             unled.append(Part("reserved", key, amps * scale, STATES.get(line.state, line.state)))
-    held = sum(amps[p] for circuit, amps in one.given.reserved.items() if circuit in below for p in phases) * scale
+    reserved = one.given.reserved.items() if not current else [(c, a) for (c, k), a in one.given.reserved_by.items() if k == current]
+    held = sum(amps[p] for circuit, amps in reserved if circuit in below for p in phases) * scale
     other = held - sum(base.values()) * scale - sum(part.amount for part in unled)
     parts += sorted(unled, key=lambda part: (-part.amount, part.who))
     if abs(other) > EPS:
         parts.append(Part("reserved", "others", other))
 
     def share(other: Demand, amps: float) -> float:
-        return amps * scale * sum(p in other.phases for p in phases) if other.circuit in below else 0.0
+        counts = other.circuit in below and current in ("", other.current)
+        return amps * scale * sum(p in other.phases for p in phases) if counts else 0.0
 
     return (*parts, *_users(one, allocation, demand, share))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from chargekit.controller.allocator import Concurrent, Demand
+from chargekit.controller.allocator import Budget, Concurrent, Demand
 from chargekit.controller.csms import Controller
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
@@ -20,6 +20,7 @@ from chargekit.world.events import Effect
 
 if TYPE_CHECKING:
     from chargekit.controller.dispatch import Outgoing
+    from chargekit.controller.headroom import Headroom
     from chargekit.controller.planning import Planning
 
 
@@ -42,6 +43,8 @@ class Operating:
     low_since: dict[Key, float]
     told_limits: dict[Key, tuple[float, str]]
     concurrent: tuple[Concurrent, ...]
+    budgets: tuple[Budget, ...]
+    spent_by: Mapping[tuple[str, str], PhaseAmps]
     shares: bool
     returned: bool
     _changed: dict[Key, Place]
@@ -64,6 +67,10 @@ class Operating:
 
         def reserve(self, outgoing: Outgoing, peer: Peer, now: float) -> float:
             """What an EVSE could draw, A per phase."""
+            ...
+
+        def headroom(self, flows: Mapping[str, PhaseAmps], now: float) -> Headroom:
+            """What kW caps and budgets leave for raises."""
             ...
 
         def most_a(self, place: Place) -> float:

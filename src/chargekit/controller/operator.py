@@ -300,10 +300,12 @@ class Operator(Steering, Feedback, Demanding, Leasing):
         tight, demands = self._tight(now), self._demanded(now)
         self.reserves.refresh(self.reserve, now)
         reserved = self._reserved()
-        if self._last is None or self._asked_for is not demands or self._last[1] != tight or self._last[2] != reserved:
-            self._asked_for = demands
-            steered = self.throttled(demands, tight, reserved, now, concurrent=self.concurrent)
-            self._last = steered, tight, reserved, allocate(self.tree(), tight, steered, reserved, self.concurrent)
+        before, self.spent_by = self.spent_by, self._spent(now, led=False)
+        same = self._last is not None and self._asked_for is demands and self._last[1] == tight and self._last[2] == reserved
+        if self._last is None or not same or before != self.spent_by:
+            more: dict[str, Any] = {"concurrent": self.concurrent, "budgets": self.budgets, "reserved_by": self.spent_by}
+            steered, self._asked_for = self.throttled(demands, tight, reserved, now, **more), demands
+            self._last = steered, tight, reserved, allocate(self.tree(), tight, steered, reserved, **more)
         return self._last[3]
 
     @point("controller.tree")

@@ -126,7 +126,7 @@ class SignalDesk:
         count = 0
         for place, user_class in self._under(one):
             kw = len(place.phases) * NOMINAL_V / 1000.0
-            if user_class in rule.exempt:
+            if self.operator.exempt(user_class, rule):
                 exempt_kw += self.operator.most_a(place) * kw
             else:
                 least_kw, count = least_kw + floor_a(rule, len(place.phases)) * kw, count + 1

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from chargekit.controller.allocator import Demand, allocate
+from chargekit.controller.allocator import Budget, Demand, allocate
 from chargekit.controller.costing import CostDesk
+from chargekit.controller.headroom import Headroom, by_current, current_of
 from chargekit.controller.idle import IdleDesk, Stay
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Place
@@ -39,6 +40,7 @@ class Steering(Precedence):
     def _steer(self) -> None:
         """Set up, once the rest of the operator stands."""
         self.signals, self.idle, self.costing = SignalDesk(self), IdleDesk(self), CostDesk(self)
+        self.budgets, self.spent_by = self.budgeted(), {}
 
     def _steering(self, now: float, out: list[Effect]) -> bool:
         """Time went by: what is over ends, who is idle is asked. True if every session is to be asked again."""
@@ -56,12 +58,14 @@ class Steering(Precedence):
         if session is None:
             return demand
         user_class = self.class_name(session.token) or ""
+        demand = replace(demand, current="dc") if current_of(place) == "dc" else demand
         demand = self.guaranteed(user_class, demand)
         demand = self._priced(place, user_class, demand, now)
         for one, rule in self.signals.at(place, now):
             demand = self.signalled(place, user_class, demand, one, rule)
         return demand
 
+    @point("controller.heard")
     def heard(self, peer: Peer, fact: Fact, now: float, out: list[Effect]) -> bool:
         """What a station tells of limits from outside. True if every session is to be asked again."""
         match fact:
@@ -99,6 +103,11 @@ class Steering(Precedence):
         """What a dimming leaves those it means together: what is asked, but their floors at least."""
         return max(asked_kw, least_kw)
 
+    @point("controller.exempt")
+    def exempt(self, user_class: str, rule: SignalRule) -> bool:
+        """Whether a signal takes nothing from a class."""
+        return user_class in rule.exempt
+
     @point("controller.signalled")
     def signalled(self, place: Place, user_class: str, demand: Demand, one: Signal, rule: SignalRule) -> Demand:
         """What a signal makes of a demand: an external limit bounds it; from others exempt sessions keep all and the rest their floor,
@@ -108,11 +117,16 @@ class Steering(Precedence):
             return held_to(demand, most, f"{one.who or 'somebody'} limits {one.station} ({rule.source})")
         if one.kind == "external":
             return demand
-        if user_class in rule.exempt:
+        if self.exempt(user_class, rule):
             return _keeps(demand, demand.most_a, f"exempt from {one.kind} {one.id} ({rule.source})")
         return _keeps(demand, floor_a(rule, len(place.phases)), f"through {one.kind} {one.id} ({rule.source})") if rule.floor_kw else demand
 
     # --- costs --------------------------------------------------------------------------------------------------
+
+    @point("controller.opt_out")
+    def protected(self, user_class: str) -> bool:
+        """Whether no rule of cost may touch a class."""
+        return user_class in self.rules.costing.opt_out
 
     @point("controller.priced")
     def priced(self, place: Place, user_class: str, now: float) -> Held | None:
@@ -128,7 +142,7 @@ class Steering(Precedence):
         held = self.priced(place, user_class, now)
         if held is not None:
             demand = held_to(demand, held.most_a, held.because)
-        if user_class in self.rules.costing.opt_out and self.costing.target(now) is not None:
+        if self.protected(user_class) and self.costing.target(now) is not None:
             return _keeps(demand, demand.most_a, f"no rule of cost touches it ({self.rules.costing.source})")
         return demand
 
@@ -136,6 +150,25 @@ class Steering(Precedence):
     def demand_limits(self, now: float) -> list[Limit]:
         """What keeps the mean of the quarter-hour below its target."""
         return self.costing.limits(now)
+
+    # --- AC and DC apart ----------------------------------------------------------------------------------------
+
+    @point("controller.budgets")
+    def budgeted(self) -> tuple[Budget, ...]:
+        """What sessions of each kind of current may have together, and where."""
+        return tuple(
+            Budget(one.circuit, one.limit_a, "dc" if one.current == "dc" else "ac", one.source, "budget") for one in self.rules.power.budgets
+        )
+
+    def _spent(self, now: float, *, led: bool) -> dict[tuple[str, str], PhaseAmps]:
+        """What EVSEs could draw, by circuit and kind of current: all, or those nobody leads."""
+        return by_current(self.budgets, self.places.values(), lambda place: self.reserve(place.outgoing, place.peer, now), led=led)
+
+    def headroom(self, flows: Mapping[str, PhaseAmps], now: float) -> Headroom:
+        """What kW caps and budgets leave for raises."""
+        above = {name: {c.name for c in self.site.path(name)} for name in self.site.circuits} if self.budgets else {}
+        limits = self._tight(now)
+        return Headroom(limits, flows, self.budgets, self._spent(now, led=True), lambda name, over: over in above[name])
 
     # --- guarantees and throttling ------------------------------------------------------------------------------
 
