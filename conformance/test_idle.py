@@ -1,6 +1,7 @@
 """Idle sessions: who has finished is asked to make room and then ended; who waits for power is neither."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from chargekit.judge import Bench, Charger, Measured, NotApplicable, SiteUnder, case
 from chargekit.judge.people import of_class
@@ -16,10 +17,11 @@ def ruled(site: SiteUnder) -> tuple[IdleRule, str]:
     rule: IdleRule | None = site.rules.power.idle
     if rule is None or rule.release_s is None or rule.release_s > LONGEST_S:
         raise NotApplicable("no rule of this site ends idle sessions within an hour (power: idle: release:)")
-    names = [name for name in (rule.classes or site.rules.classes) if any(c == name for _, c in site.rules.tokens)]
-    if not names:
-        raise NotApplicable("nobody at this site is of a class whose idle sessions are ended")
-    return rule, names[-1]
+    for name in reversed(rule.classes or tuple(site.rules.classes)):
+        with suppress(NotApplicable):
+            of_class(site, name)
+            return rule, name
+    raise NotApplicable("nobody who may charge here at any time is of a class whose idle sessions are ended")
 
 
 async def full(bench: Bench, site: SiteUnder, who: Sequence[tuple[Charger, str]]) -> float:
