@@ -141,6 +141,8 @@ KILLS = {
     "external-limit-raises": ("CK-EXT-002", "ac-01", "on a limit of 8 A"),
     "external-limit-only-while-charging": ("CK-EXT-003", "ac-01", "on a limit of 8 A"),
     "external-limit-not-told": ("CK-EXT-004", "ac-11", "the news of an external limit did not come"),
+    "base-load-lags": ("CK-CAP-104", SITE, "grid showed"),
+    "six-amperes-are-enough": ("CK-CAP-105", SITE, "current of"),
     "keeps-what-nobody-draws": ("CK-EXT-101", SITE, "current of the vehicle that was not limited"),
     "lease-without-fallback": ("CK-FBK-101", SITE, "did not fall below"),
     "end-waits-for-the-link": ("CK-FBK-003", "ac-01", "did not fall below"),

@@ -15,7 +15,10 @@ from chargekit.faces.cli import app
 from chargekit.lab.bundled import bundled_sites, fleets_folder
 from chargekit.lab.policies import differences, drift, schema_files, schemas_folder
 from chargekit.lab.sitefile import SiteBundle, load_site
+from chargekit.lab.yamlfile import parse
 from chargekit.model.located import BadInput
+from chargekit.policy.layers import Layers
+from chargekit.policy.schema import BY_PATH, KEYS, LAYERS
 
 FLEET = """site: one
 type: mixed_use
@@ -72,6 +75,55 @@ def test_a_portfolio_fixes_for_site_types_too(tmp_path: Path) -> None:
         made(tmp_path, "{}\n", portfolio=PORTFOLIO + "fixed: [power.margin]\n")
     with pytest.raises(BadInput, match=r"no rule is named 'power\.margn'"):
         made(tmp_path, "{}\n", portfolio=PORTFOLIO + "fixed: [power.margn]\n")
+
+
+def layered(texts: dict[str, str]) -> Layers:
+    """The layers as the table of keys sees them, before anything is made of their values."""
+    trees = [parse(texts.get(layer, "{}"), f"{layer.replace(' ', '_')}.yaml") for layer in LAYERS]
+    return Layers(trees[0], trees[1], trees[2])
+
+
+PAIRS = [(upper, lower) for n, upper in enumerate(LAYERS) for lower in LAYERS[n + 1 :]]
+EVERY_KEY = [f"{key.domain}.{key.name}" for key in KEYS]
+
+
+def saying(path: str, value: str = "1") -> str:
+    domain, _, name = path.partition(".")
+    return f"# rules\n{domain}:\n  {name}: {value}\n"
+
+
+@pytest.mark.parametrize(("upper", "lower"), PAIRS)
+@pytest.mark.parametrize("path", EVERY_KEY)
+def test_no_key_that_an_upper_layer_locked_can_be_touched_below(path: str, upper: str, lower: str) -> None:
+    """Of every key and pair of layers; not even with nothing. Both lines are named."""
+    locked = f"# locked\n\nfixed: [{path}]\n"
+    for value in ("1", "null", "{}", "[]"):
+        with pytest.raises(BadInput) as told:
+            layered({upper: locked, lower: saying(path, value)})
+        assert f"{path} is fixed by the {upper} at {upper.replace(' ', '_')}.yaml:3" in str(told.value)
+        assert str(told.value.source) == f"{lower.replace(' ', '_')}.yaml:3"
+    # Unlocked it may be said by whom the table names.
+    if lower in BY_PATH[tuple(path.split("."))].layers:  # type: ignore[index]
+        assert [(layer, node.value) for layer, node in layered({lower: saying(path)}).said(*path.split("."))] == [(lower, 1)]
+
+
+@pytest.mark.parametrize(("upper", "lower"), PAIRS)
+@pytest.mark.parametrize("path", EVERY_KEY)
+def test_no_key_can_be_said_by_a_layer_that_may_not(path: str, upper: str, lower: str) -> None:
+    """What belongs to an upper layer alone is fixed by what that one says; what belongs below is for those to say."""
+    allowed = BY_PATH[tuple(path.split("."))].layers  # type: ignore[index]
+    texts = {layer: saying(path) for layer in (upper, lower)}
+    if lower not in allowed and upper in allowed:
+        with pytest.raises(BadInput, match=f"{path} is fixed by the {upper} at {upper.replace(' ', '_')}.yaml:3") as told:
+            layered(texts)
+        assert str(told.value.source) == f"{lower.replace(' ', '_')}.yaml:3"
+    elif upper not in allowed:
+        with pytest.raises(BadInput, match=f"{path} is (for|fixed by) the {allowed[0]}") as told:
+            layered(texts)
+        assert str(told.value.source) == f"{upper.replace(' ', '_')}.yaml:3"
+    else:
+        leading = [(layer, str(node.source)) for layer, node in layered(texts).said(*path.split("."))]
+        assert leading == [(one, f"{one.replace(' ', '_')}.yaml:3") for one in (lower, upper)]
 
 
 def plain(value: Any) -> Any:

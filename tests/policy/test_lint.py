@@ -58,8 +58,12 @@ def priority(more: str) -> str:
     ("policy", "kind", "line", "text"),
     [
         (
-            'access:\n  tokens:\n    "RES-*": resident\n    "RES-7*": guest\n', "unreachable", 4,
-            "tokens like RES-7* never become class guest: RES-* above it makes them resident",
+            'access:\n  tokens:\n    "RES-*": resident\n    "RES-**": guest\n', "unreachable", 4,
+            "tokens like RES-** never become class guest: RES-* goes before it and makes them resident",
+        ),
+        (
+            'access:\n  tokens:\n    "RES-*": resident\n    "RES-7*": guest\n  blocked: ["RES-7*"]\n', "unreachable", 4,
+            "nobody with a token like RES-7* ever charges as guest: RES-7* is blocked",
         ),
         (
             priority("windows:\n    - {days: all, ranks: [guest, resident, employee]}\n"
@@ -126,6 +130,7 @@ def test_a_policy_with_one_fault_has_one_finding(tmp_path: Path, policy: str, ki
         TOKENS,
         'access:\n  tokens: {"RES-*": resident, "RES-7": guest, "EMP-*": employee}\n',
         'access:\n  tokens: {"RES-?": resident, "RES-*": guest}\n',
+        'access:\n  tokens: {"RES-*": resident, "RES-7*": guest}\n  blocked: ["RES-77*", "RES-?"]\n',
         access('windows: [{classes: [guest], days: [mon-fri], from: "07:00", to: "19:00"}]'),
         access('windows: [{classes: [guest], from: "22:00", to: "06:00"}, {classes: [guest], from: "06:00", to: "09:00"}]'),
         access('windows: [{tokens: ["GST-V*"]}]\n  entitlements: [{tokens: ["G*"], stations: ["a-*"]}]'),

@@ -220,7 +220,8 @@ class DecisionLog:
 
     def _renumber(self) -> None:
         grants, bounds = self._keyed["grants"], self._keyed["bounds"]
-        used = sorted({row[1] for row in grants.values()})
+        # By the grants and not by when each text came up: a record in full shows nothing of what was before it.
+        used = list(dict.fromkeys(grants[key][1] for key in sorted(grants)))
         number = {old: new for new, old in enumerate(used)}
         texts = [bounds[str(old)][0] for old in used]
         self._keyed["grants"] = {key: [amps, number[old]] for key, (amps, old) in grants.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from chargekit.controller.allocator import Concurrent, Demand, in_order
@@ -41,6 +42,7 @@ class Demanding(Precedence):
         stands, floor_a = self.standing(name, session.token, now), self.desk.floor_a(user_class)
         tie = (*(stands.tie if stands else ()), *self.tie(session.started, name, number))
         demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
+        demand = self.wanting(place, demand)
         weight = self.rules.weights.get(user_class, 1.0)
         demand = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
         return self.steered(place, demand, now)
@@ -58,18 +60,22 @@ class Demanding(Precedence):
     @point("controller.demand")
     def most_a(self, place: Place) -> float:
         """What a session can use at most, A per phase: what it was seen to draw of what it was given, else the outlet's rating."""
-        rating = place.outgoing.rating_a
-        return min(rating, self.learned.get(place.key, rating))
+        return place.appetite.most_a
 
     @point("controller.plan")
     def guided(self, place: Place, demand: Demand) -> Demand:
         """What the plan makes of a demand: no more than is useful now, no less than it can't do without, the most urgent first."""
         return self.planning.guided(place, demand)
 
-    def _reserved(self) -> dict[str, PhaseAmps]:
+    @point("controller.base")
+    def base_load(self, now: float) -> Mapping[str, PhaseAmps]:
+        """What flows beside the sessions, by the circuit it hangs on."""
+        return self.meters.unexplained()
+
+    def _reserved(self, now: float) -> dict[str, PhaseAmps]:
         """Amps nobody can be given: base load, stations that can't be led, defaults of idle ones."""
         reserved = self.reserves.unled()
-        for circuit, own in self.meters.unexplained().items():
+        for circuit, own in self.base_load(now).items():
             reserved[circuit] = add(own, reserved.get(circuit, NO_AMPS))
         return reserved
 

@@ -84,6 +84,17 @@ class Outgoing:
         """The least it may have been told: what explains no more than that is no proof that it draws more."""
         return math.inf if self.unruly or not self.claims else min(claim.most_a(now) for claim in self.claims)
 
+    def expects(self, drawn_a: float, read_at: float, now: float) -> float:
+        """What a vehicle that drew so much at `read_at` draws now, as far as can be told: what it was raised to since, what it was lowered
+        to once it had the time to follow, else what it drew."""
+        lead = self.leading
+        if self.unruly or lead is None:
+            return min(drawn_a, self.could_draw(now))
+        bound = lead.most_a(now)
+        if read_at < self.settled_at and bound > drawn_a:
+            return bound
+        return min(drawn_a, self.could_draw(now) if now < self.settled_at else bound)
+
     def steady_until(self, now: float) -> float:
         """When `could_draw` will be another by itself."""
         return min((c.until + REACTION_S for c in self.claims if now < c.until + REACTION_S), default=math.inf)

@@ -100,6 +100,9 @@ class IdleDesk:
         if max(sample.current_a) >= self.rule.below_a:
             stay.fresh, stay.over = True, None
         offered = lead is not None and lead.most_a(now) >= OFFER_A
+        if not offered and place.appetite.mood != "asks":
+            # It took nothing when it was offered; a pulse to wake it, or a rest, says nothing new.
+            return stay.over
         if not offered:
             # Paused by us: who was asked before stays idle, of the others nothing can be said any more.
             stay.offered = None

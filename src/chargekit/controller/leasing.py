@@ -13,13 +13,17 @@ from chargekit.controller.places import Place
 from chargekit.model.limit import add
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose
-from chargekit.wire.messages import SetProfile
+from chargekit.wire.messages import SetProfile, Trigger
 from chargekit.world.events import Effect, Note
 
 BACKDATE_S: Final = 2.0
 SKEW_S: Final = 3.0
+ASK_S: Final = 5.0
+"""A reading that comes sooner by itself is not asked for."""
 RAISE_A: Final = 1.0
-"""A smaller raise is not worth a message, nor a write to the station's flash."""
+"""A smaller raise is not worth a message, nor a write to the station's flash, before `SMALL_S` have passed."""
+SMALL_A: Final = 0.2
+SMALL_S: Final = 120.0
 DEFAULT_ID: Final = 100
 LEASE_ID: Final = 1000
 
@@ -53,9 +57,12 @@ class Leasing(Operating):
             elif current is not None:
                 due = self.renewal(current)
                 if now > due:
-                    self._lease(place, amps, grant, now, out)
+                    # What it has is renewed in any case; a little more must find room like every raise.
+                    self._lease(place, min(amps, held), grant, now, out)
+                elif amps >= held + SMALL_A - 1e-9 and now >= place.told_at + SMALL_S:
+                    ups.append((amps, place, grant))
                 else:
-                    self._rest(place, amps, due)
+                    self._rest(place, amps, min(due, place.told_at + SMALL_S) if amps >= held + SMALL_A - 1e-9 else due)
         if ups:
             self.reserves.refresh(self.reserve, now)
         self._raise(ups, now, out)
@@ -69,10 +76,7 @@ class Leasing(Operating):
         """Increases, highest rank first, as far as what could still flow leaves room for them."""
         if not ups:
             return
-        held = self.could_flow()
-        limits: dict[str, float] = {}
-        for limit in self._tight(now):
-            limits[limit.circuit] = min(limit.limit_a, limits.get(limit.circuit, math.inf))
+        held, limits = self.at_worst(), self.meters.bounds
         beside = self.headroom(held, now)
         for amps, place, because in ups:
             mine = self.reserve(place.outgoing, place.peer, now)
@@ -83,7 +87,9 @@ class Leasing(Operating):
             if target < 6.0 or (current is not None and target <= current.amps + (0.0 if target >= amps else 0.5)):
                 if current is None and not place.outgoing.claims:
                     self._lease(place, 0.0, because, now, out, "waiting for room; ")
-                self._soon(now + 1.0)
+                elif current is not None and now > self.renewal(current):
+                    self._lease(place, current.amps, because, now, out)
+                self._await_room(place, now, out)
                 continue
             self._lease(place, target, because, now, out)
             grown = place.on(max(0.0, target - mine))
@@ -91,7 +97,22 @@ class Leasing(Operating):
             for name in place.path:
                 held[name] = add(held[name], grown)
             if target < amps:
-                self._soon(now + 1.0)
+                self._await_room(place, now, out)
+
+    def _await_room(self, place: Place, now: float, out: list[Effect]) -> None:
+        """Somebody waits for amperes that others were told to leave: look again soon, and ask those for a reading if none is due."""
+        self._soon(now + 1.0)
+        for name in place.path:
+            for other in self.reserves.at[name]:
+                outgoing = other.outgoing
+                if len(outgoing.claims) < 2 or other.known.session is None or not other.peer.online:
+                    continue
+                settled = outgoing.settled_at
+                due = other.known.read_at + self.sample_s
+                if outgoing.read_at < settled <= now and other.asked_at < settled and due > now + ASK_S:
+                    other.asked_at = now
+                    what = "MeterValues" if other.peer.version == "1.6" else "TransactionEvent"
+                    self.csms.command(other.peer, Trigger(what, other.key[1]), now, out, ("reading", other.key[1]))
 
     @point("controller.renewal")
     def renewal(self, claim: Claim) -> float:
@@ -119,6 +140,7 @@ class Leasing(Operating):
         claim = Claim(amps, lasts, min(amps, fallback))
         profile = ChargingProfile(LEASE_ID + key[1], Purpose.TX, self.periods(amps), start=self._start(peer, now), transaction=session.tx)
         place.outgoing.sent(claim)
+        place.told_at = now
         self.csms.command(peer, SetProfile(key[1], profile), now, out, ("lease", key[1], claim))
         because = f"{why}{grant.because}; bound by {grant.bound_by}"
         told = (amps, because)

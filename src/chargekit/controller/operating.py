@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 
 class Operating:
-    """The state every part of the operator reads. `learned`: A per phase a vehicle was seen to use; `told_limits`: what was recorded last
-    of an EVSE, so that a decision is noted once."""
+    """The state every part of the operator reads. `told_limits`: what was recorded last of an EVSE, so that a decision is noted once."""
 
     site: Site
     rules: Rulebook
@@ -39,13 +38,12 @@ class Operating:
     planning: Planning
     overrides: list[Override]
     classes: dict[str, str]
-    learned: dict[Key, float]
-    low_since: dict[Key, float]
     told_limits: dict[Key, tuple[float, str]]
     concurrent: tuple[Concurrent, ...]
     budgets: tuple[Budget, ...]
     spent_by: Mapping[tuple[str, str], PhaseAmps]
     shares: bool
+    sample_s: int
     returned: bool
     _changed: dict[Key, Place]
     _demands: list[Demand]
@@ -63,6 +61,10 @@ class Operating:
 
         def could_flow(self) -> dict[str, PhaseAmps]:
             """What could flow through every circuit."""
+            ...
+
+        def at_worst(self) -> dict[str, PhaseAmps]:
+            """What could flow, with all that the last readings show."""
             ...
 
         def reserve(self, outgoing: Outgoing, peer: Peer, now: float) -> float:
@@ -91,6 +93,10 @@ class Operating:
 
         def look(self, now: float, out: list[Effect]) -> None:
             """Record what no decision can keep within the limits."""
+            ...
+
+        def wanting(self, place: Place, demand: Demand) -> Demand:
+            """What its readings make of a demand."""
             ...
 
         def _soon(self, now: float) -> None:

@@ -78,8 +78,6 @@ class Operator(Steering, Feedback, Demanding, Leasing):
         self.classes: dict[str, str] = {}
         self.tokens = TokenDesk(rules, csms, self.classes)
         self.desk = RulesDesk(site, rules, csms, self.meters, self.places)
-        self.low_since: dict[Key, float] = {}
-        self.learned: dict[Key, float] = {}
         self.told_limits: dict[Key, tuple[float, str]] = {}
         self.greeted: dict[str, int] = {}
         self.poll_at = 0.0
@@ -132,7 +130,7 @@ class Operator(Steering, Feedback, Demanding, Leasing):
             case TransactionStarted():
                 if (name, fact.evse) in self.places:
                     self.places[(name, fact.evse)].outgoing.running = True
-                    self.learned.pop((name, fact.evse), None)
+                    self.places[(name, fact.evse)].forget()
                 self._change(peer)
                 self._soon(now)
             case TransactionEnded():
@@ -141,8 +139,7 @@ class Operator(Steering, Feedback, Demanding, Leasing):
                     outgoing = self.places[(name, number)].outgoing
                     if known.session is None and outgoing.running:
                         outgoing.ended()
-                        self.learned.pop((name, number), None)
-                        self.low_since.pop((name, number), None)
+                        self.places[(name, number)].forget()
                 self._change(peer)
                 self._soon(now)
             case Metered():
@@ -173,6 +170,9 @@ class Operator(Steering, Feedback, Demanding, Leasing):
                     place.outgoing.rejected(claim)
                     self.told_limits.pop((peer.spec.id, number), None)
                     self._incident(peer.spec.id, "profile refused", getattr(reply, "status", ""), out)
+            case ("reading", int(number)) if reply is not None and not (isinstance(reply, Reply) and reply.accepted):
+                # Not asked again: its readings come when they come.
+                self.places[(peer.spec.id, number)].asked_at = math.inf
             case ("list", int(number)):
                 self.tokens.replied(peer, number, reply, now, out)
             case ("display" | "release", *_):
@@ -234,6 +234,10 @@ class Operator(Steering, Feedback, Demanding, Leasing):
     def measured(self, words: Words, now: float, out: list[Effect]) -> None:
         if self.meters.take(words, now):
             self.look(now, out)
+            if self.meters.moved(words.peer):
+                self._soon(now)
+            if self.meters.pressing(words.peer, self.could_flow()[self.meters.points[words.peer].circuit or ""]):
+                self.decide_at = min(self.decide_at, max(self.hold_until, now))
         if self.meters.over(words.peer):
             self.hold_until = min(self.hold_until, now)
             self._soon(now)
@@ -267,6 +271,7 @@ class Operator(Steering, Feedback, Demanding, Leasing):
     def _decide(self, now: float, out: list[Effect]) -> None:
         self.decide_at = now + EVERY_S
         self.desk.tick(now, out)
+        self._tried_again(now)
         steered = self._steering(now, out)
         if self.desk.again(now) or self.overrides or steered:
             # A rank is a matter of time then: every session is asked again.
@@ -295,11 +300,17 @@ class Operator(Steering, Feedback, Demanding, Leasing):
         """What could flow through every circuit: all reserves below it, and what its meter shows beside them."""
         return {name: add(held, self.meters.base.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
 
+    def at_worst(self) -> dict[str, PhaseAmps]:
+        """The same with all that the last readings show, whether it lasts or not."""
+        highest = self.meters.highest()
+        return {name: add(held, highest.get(name, NO_AMPS)) for name, held in self.reserves.through().items()}
+
     def _allocate(self, now: float) -> Allocation:
         """Share out what there is; what was shared before, as long as nothing it follows from changed."""
         tight, demands = self._tight(now), self._demanded(now)
+        self.meters.keep_within(tight)
         self.reserves.refresh(self.reserve, now)
-        reserved = self._reserved()
+        reserved = self._reserved(now)
         before, self.spent_by = self.spent_by, self._spent(now, led=False)
         same = self._last is not None and self._asked_for is demands and self._last[1] == tight and self._last[2] == reserved
         if self._last is None or not same or before != self.spent_by:

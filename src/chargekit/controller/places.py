@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from chargekit.controller.allocator import Demand
+from chargekit.controller.appetite import Appetite
 from chargekit.controller.dispatch import Outgoing
 from chargekit.controller.peer import EvseKnown, Peer
 from chargekit.model.limit import NO_AMPS, PhaseAmps
@@ -27,7 +28,7 @@ class Place:
     """One EVSE: what is known of it, what was sent to it, and where it stands in the site. `wired`: site phases by terminal.
 
     `demand` is kept until the operator says it changed. Nothing needs to be sent up to and including `quiet_until`, as long as it is
-    granted `granted_a` and `stamp` is still that of what was sent.
+    granted `granted_a` and `stamp` is still that of what was sent. `told_at`: when a profile was sent last; `asked_at`: a reading.
     """
 
     key: Key
@@ -43,6 +44,16 @@ class Place:
     active: tuple[int, ...] = ()
     alike: int = 0
     of_tx: str = ""
+    appetite: Appetite = field(init=False)
+    told_at: float = -math.inf
+    asked_at: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Another vehicle: nothing is known of it."""
+        self.appetite = Appetite(self.outgoing.rating_a, self.known.evse.dc)
 
     @property
     def phases(self) -> tuple[int, ...]:

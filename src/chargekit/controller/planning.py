@@ -145,7 +145,7 @@ class Planning:
                 self._drew.pop(key, None)
                 continue
             phases = self._phases(key, place, session, now)
-            most_a = min(place.outgoing.rating_a, self.operator.learned.get(key, math.inf))
+            most_a = min(place.outgoing.rating_a, place.appetite.used_a)
             rank, _ = self.operator.rank_of(key[0], session.token, now)
             efficiency = DC_EFFICIENCY if place.known.evse.dc else 1.0
             promise = self._promise(key, now) if self._shifts(key) else None

@@ -59,7 +59,8 @@ class Steering(Precedence):
             return demand
         user_class = self.class_name(session.token) or ""
         demand = replace(demand, current="dc") if current_of(place) == "dc" else demand
-        demand = self.guaranteed(user_class, demand)
+        # Who draws nothing keeps nothing from others.
+        demand = demand if place.appetite.last else self.guaranteed(user_class, demand)
         demand = self._priced(place, user_class, demand, now)
         for one, rule in self.signals.at(place, now):
             demand = self.signalled(place, user_class, demand, one, rule)
@@ -115,7 +116,7 @@ class Steering(Precedence):
         if one.station:
             most = one.limit_a if one.limit_a is not None else (one.limit_kw or 0.0) * 1000.0 / (230.0 * len(place.phases))
             return held_to(demand, most, f"{one.who or 'somebody'} limits {one.station} ({rule.source})")
-        if one.kind == "external":
+        if one.kind == "external" or place.appetite.last:
             return demand
         if self.exempt(user_class, rule):
             return _keeps(demand, demand.most_a, f"exempt from {one.kind} {one.id} ({rule.source})")
@@ -142,7 +143,7 @@ class Steering(Precedence):
         held = self.priced(place, user_class, now)
         if held is not None:
             demand = held_to(demand, held.most_a, held.because)
-        if self.protected(user_class) and self.costing.target(now) is not None:
+        if self.protected(user_class) and not place.appetite.last and self.costing.target(now) is not None:
             return _keeps(demand, demand.most_a, f"no rule of cost touches it ({self.rules.costing.source})")
         return demand
 

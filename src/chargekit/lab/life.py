@@ -73,17 +73,18 @@ def live(
     day: Day | None = None,
     progress: Callable[[float], None] = lambda share: None,
     *,
+    grid_every_s: float = 15.0,
     record: Path | None = None,
     hear: Callable[[Record], None] | None = None,
 ) -> Life:
     """Let a site live for so many days. BadInput for one without visits.
 
-    `record`: a file for what was witnessed, its head first; no truth, no meters of single stations. `hear` gets the same.
+    `grid_every_s`: how often the circuits' meters are read; weeks of several policies are compared on a minute. `record`: a file for what was witnessed, its head first; no truth, no meters of single stations. `hear` gets the same.
     """
     if bundle.site.visits is None:
         raise BadInput(bundle.site.source, f"{bundle.site.id} says nothing of its visitors", "a `visits:` section lets it live")
     plan = Plan(
-        seed=str(seed), operate=True, keep=False, sample_s=60, grid_every_s=15.0, meter_every_s=300.0, start_spread_s=20.0,
+        seed=str(seed), operate=True, keep=False, sample_s=60, grid_every_s=grid_every_s, meter_every_s=300.0, start_spread_s=20.0,
         mean_c=day.ambient_c if day is not None and day.ambient_c < MILD_C else None,
     )  # fmt: skip
     lab = Lab(bundle, plan)

@@ -54,11 +54,13 @@ class Layers:
                     raise BadInput(node.source, f"{domain}.{key} is fixed by the {owner} at {source}", "remove it here")
                 if key in keys_of(layer, domain):
                     continue
-                up = next((up for up in LAYERS if up != layer and key in keys_of(up, domain)), None)
-                if up is not None:
-                    fixed = self.find(domain, key, up)
+                owners = [up for up in LAYERS if key in keys_of(up, domain)]
+                if owners and LAYERS.index(owners[0]) > LAYERS.index(layer):
+                    raise BadInput(node.source, f"{domain}.{key} is for the {' or the '.join(owners)} to say", "remove it here")
+                if owners:
+                    fixed = self.find(domain, key, owners[0])
                     at = f" at {fixed.source}" if fixed else ""
-                    raise BadInput(node.source, f"{domain}.{key} is fixed by the {up}{at}", "remove it here")
+                    raise BadInput(node.source, f"{domain}.{key} is fixed by the {owners[0]}{at}", "remove it here")
                 raise BadInput(node.source, f"unknown key {key!r}", nearest(key, keys_of(layer, domain) or ("(none)",)))
 
     def _fix(self, layer: str, tree: Located) -> None:

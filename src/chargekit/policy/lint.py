@@ -39,11 +39,21 @@ def _source(rules: Rulebook, key: str) -> Source:
 
 
 def _patterns(rules: Rulebook) -> Iterator[Finding]:
-    """A token pattern that an earlier one takes everything from."""
-    for number, (pattern, name) in enumerate(rules.tokens):
-        for earlier, other in rules.tokens[:number]:
-            if _WILD & set(pattern) and not {"?", "["} & set(earlier) and fnmatchcase(pattern, earlier):
-                text = f"tokens like {pattern} never become class {name}: {earlier} above it makes them {other}"
+    """A token pattern that a narrower one takes everything from, or that is blocked as a whole."""
+    ordered = rules.narrow_first
+    for number, (pattern, name) in enumerate(ordered):
+        if not _WILD & set(pattern):
+            continue
+        source = _source(rules, f"access.tokens.{pattern}")
+        for narrower, other in ordered[:number]:
+            if not {"?", "["} & set(narrower) and fnmatchcase(pattern, narrower):
+                text = f"tokens like {pattern} never become class {name}: {narrower} goes before it and makes them {other}"
+                yield Finding("unreachable", source, text)
+                break
+    for pattern, name in ordered:
+        for blocked, written in rules.access.blocked:
+            if not {"?", "["} & set(blocked) and fnmatchcase(pattern, blocked):
+                text = f"nobody with a token like {pattern} ever charges as {name}: {blocked} is blocked ({written})"
                 yield Finding("unreachable", _source(rules, f"access.tokens.{pattern}"), text)
                 break
 

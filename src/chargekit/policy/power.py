@@ -99,6 +99,6 @@ def _budgets(node: Located | None, site: Site) -> tuple[BudgetRule, ...]:
             raise BadInput(one.source, f"circuit {name!r} is not known", nearest(name, site.circuits))
         for current, amps in one.only(*CURRENTS).table().items():
             found.append(BudgetRule(name, current, amps.as_number("A", least=0), amps.source))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda one: (one.circuit, one.current)))
 
 

@@ -17,7 +17,7 @@ from chargekit.model.site import Site
 from chargekit.policy.access import AccessRules, parse_access
 from chargekit.policy.costs import Costing, parse_costing
 from chargekit.policy.layers import Effective, Layers, Sourced
-from chargekit.policy.people import one_class
+from chargekit.policy.people import a_pattern, narrowness, one_class
 from chargekit.policy.power import PowerRules, parse_power
 from chargekit.policy.priority import Order, PriorityRules
 from chargekit.policy.ranking import parse_priority, ranked
@@ -81,12 +81,17 @@ class Rulebook:
     power: PowerRules = field(default_factory=PowerRules)
     costing: Costing = field(default_factory=Costing)
 
+    @property
+    def narrow_first(self) -> tuple[tuple[str, str], ...]:
+        """Token patterns and their classes, the narrowest first: the order of keys in a file means nothing."""
+        return tuple(sorted(self.tokens, key=lambda one: narrowness(one[0])))
+
     def class_of(self, token: str) -> ClassRule | None:
-        """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
+        """The class of a token: an exact entry first, then the narrowest pattern, then the default; None: not admitted."""
         for pattern, name in self.tokens:
             if pattern == token:
                 return self.classes[name]
-        for pattern, name in self.tokens:
+        for pattern, name in self.narrow_first:
             if fnmatchcase(token, pattern):
                 return self.classes[name]
         return self.classes[self.default_class] if self.default_class else None
@@ -121,7 +126,7 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
     )  # fmt: skip
     _lint(rules, site)
     said = sorted((row.key, row.value) for row in rules.effective)
-    canonical = repr((said, tokens, sorted((o.circuit, o.limit_a, repr(o.limit_kw), o.rule) for o in rules.limits)))
+    canonical = repr((said, sorted(tokens), sorted((o.circuit, o.limit_a, repr(o.limit_kw), o.rule) for o in rules.limits)))
     return replace(rules, revision=hashlib.sha256(canonical.encode()).hexdigest()[:12])
 
 
@@ -168,7 +173,7 @@ def _groups(layers: Layers) -> tuple[tuple[str, str], ...]:
         if not 0 < len(name) <= LONGEST_GROUP:
             raise BadInput(tokens.source, f"a group's id has 1 to {LONGEST_GROUP} characters, this one {len(name)}")
         for one in tokens.items():
-            token = one.as_text()
+            token = a_pattern(one)
             if token.upper() in found:
                 _, other, source = found[token.upper()]
                 raise BadInput(one.source, f"token {token!r} is in group {other!r} already", f"at {source}")

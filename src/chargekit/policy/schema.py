@@ -12,6 +12,7 @@ LAYERS: Final = (PORTFOLIO, TYPE, SITE)
 DOMAINS: Final = ("access", "priority", "power", "cost", "incidents", "review")
 DAY_NAMES: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SIGNALS: Final = ("dimming", "level", "external")
+MOST_SESSIONS: Final = 1_000_000
 TRIGGERS: Final = ("dispatch_risk", "under_allocation", "few_free_chargers", "event")
 
 Shape = dict[str, Any]
@@ -47,6 +48,7 @@ CLOCK: Final[Shape] = {
     "anyOf": [{"type": "string", "pattern": r"^([01]?\d|2[0-4]):[0-5]\d$"}, {"type": "integer", "minimum": 0, "maximum": 1440}],
     "description": "HH:MM on the site's clock; 24:00 is the end of the day",
 }
+SESSIONS: Final[Shape] = {"type": "integer", "minimum": 0, "maximum": MOST_SESSIONS}
 DATE: Final[Shape] = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
 INSTANT: Final[Shape] = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?.*)?$"}
 _DAY: Final = f"({'|'.join(DAY_NAMES)})"
@@ -92,11 +94,11 @@ def _key(path: str, layers: tuple[str, ...], shape: Shape, about: str) -> Key:
 
 LOWER: Final = (TYPE, SITE)
 KEYS: Final[tuple[Key, ...]] = (
-    _key("access.classes", (PORTFOLIO,), _named(_table(("goal",), goal=TEXT)), "every user class with its goal"),
+    _key("access.classes", (PORTFOLIO,), _named(_table((), goal=TEXT)), "every user class with its goal"),
     _key("access.blocked", (PORTFOLIO, SITE), _list(TEXT), "token patterns nobody may charge with, of both layers together"),
     _key("access.holidays", LAYERS, _list(DATE), "dates that are holidays at the site"),
     _key("access.default_class", LOWER, TEXT, "the class of tokens no pattern fits; without it they are refused"),
-    _key("access.tokens", (SITE,), _named(TEXT), "token patterns and their class; an exact token first, then in order"),
+    _key("access.tokens", (SITE,), _named(TEXT), "token patterns and their class; an exact token first, then the narrowest pattern"),
     _key("access.groups", (SITE,), _named(_list(TEXT)), "tokens that may stop each other's transactions"),
     _key("access.windows", LOWER, _list(_table((), classes=NAMES, tokens=NAMES, **SPAN)), "when classes or tokens may charge"),
     _key(
@@ -117,7 +119,7 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("power.limits", (SITE,), _named(AMPS), "limits by circuit, A per phase, below their ratings"),
     _key("power.floors", LOWER, _named(AMPS), "the least a session of a class is promised, A per phase"),
     _key(
-        "power.sessions", LOWER, _list(_table(("most",), circuit=TEXT, most={"type": "integer", "minimum": 0}, classes=NAMES)),
+        "power.sessions", LOWER, _list(_table(("most",), circuit=TEXT, most=SESSIONS, classes=NAMES)),
         "how many may charge at a time on a circuit (default: the whole site), of these classes only if any are named",
     ),
     _key("power.weights", LOWER, _named({"type": "number", "exclusiveMinimum": 0}), "by class, its share of a surplus against its peers'"),
