@@ -49,8 +49,10 @@ PAIRS = {
         "campus", "one access rule for all users at all times",
         ("energy_delivered[resident]", "guarantee_met[resident]", "missed_departures[resident]"), 24, 2,
     ),
+    "workplace": Pair(
+        "workplace", "early arrivals occupy chargers all day", ("turned_away", "idle_occupancy", "energy[employee]", "wait[P90]"), 16, 2,
+    ),
 }  # fmt: skip
-"""Without the workplace: that early arrivals hold their bays all day needs rules for rotation and idle sessions to be said at all."""
 
 
 def figures_of(pair: Pair, policy: Path, days: int, seed: int, stations: int) -> dict[str, Figure]:

@@ -33,7 +33,8 @@ def costly(site: SiteUnder, key: str) -> tuple[str, Any, float]:
             at = dear(site, limit)
             if at is not None and at - site.bench.now > 600.0:
                 return name, rule, at
-    raise NotApplicable(f"no class of this site is {'paused' if key == 'pause_above' else 'capped'} by a price that comes to hold within two hours")
+    what = "paused" if key == "pause_above" else "capped"
+    raise NotApplicable(f"no class of this site is {what} by a price that comes to hold within two hours")
 
 
 @case("CK-CST-101", scope="site", covers={"cost cap by class", "time of use"}, area="cost", limit_s=14400)

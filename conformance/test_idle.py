@@ -36,8 +36,8 @@ async def full(bench: Bench, site: SiteUnder, who: Sequence[tuple[Charger, str]]
 
 @case("CK-IDL-101", scope="site", covers={"idle sessions", "F03.FR.01"}, area="idle", limit_s=14400)
 async def test_a_session_that_is_over_is_ended_after_its_release(bench: Bench) -> None:
-    """A vehicle that has finished and stays: its session goes on until the release of its class's rule, and is then ended from afar. That of
-    a class without such a rule goes on."""
+    """A vehicle that has finished and stays: its session goes on until the release of its class's rule, and is then ended from afar.
+    That of a class without such a rule goes on."""
     site = bench.site()
     rule, name = ruled(site)
     assert rule.release_s is not None
@@ -55,7 +55,8 @@ async def test_a_session_that_is_over_is_ended_after_its_release(bench: Bench) -
         if tx is None:
             raise Failed(f"the session of {token} at {charger.name} was ended before its release", [bench.seen.last_seq])
     for (charger, token), tx in zip(people[:2], running, strict=False):
-        await charger.expect(lambda c=charger: c.transaction is None, done + rule.release_s + 120.0 - bench.now, f"the end of {token}'s session")
+        left_s = done + rule.release_s + 120.0 - bench.now
+        await charger.expect(lambda c=charger: c.transaction is None, left_s, f"the end of {token}'s session")
         assert tx is not None
         if tx.reason != "Remote":
             raise Failed(f"{charger.name} told the reason {tx.reason} for an end ordered from afar", [tx.ended_seq])
@@ -80,10 +81,9 @@ async def test_who_has_finished_is_asked_to_move(bench: Bench) -> None:
     done = await full(bench, site, [(charger, of_class(site, name))])
     before = len(charger.seen.shown)
     await charger.expect(lambda: len(charger.seen.shown) > before, rule.grace_s + 120.0, "a message that asks to move")
-    bench.measure(
-        Measured("time from having finished to being asked", bench.now - done, "s", at_least=rule.grace_s - 60.0, at_most=rule.grace_s + 120.0),
-        [bench.seen.last_seq],
-    )
+    took_s, grace_s = bench.now - done, rule.grace_s
+    took = Measured("time from having finished to being asked", took_s, "s", at_least=grace_s - 60.0, at_most=grace_s + 120.0)
+    bench.measure(took, [bench.seen.last_seq])
     if charger.transaction is None:
         raise Failed("the session was ended when its user was asked", [bench.seen.last_seq])
 

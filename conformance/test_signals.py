@@ -1,7 +1,7 @@
 """Signals from the grid: they bind, leave every vehicle its floor and the exempt all they need, and end by themselves."""
 
 from chargekit.judge import Arena, Bench, Charger, Measured, NotApplicable, SiteUnder, case
-from chargekit.judge.people import of_class
+from chargekit.judge.people import of_class, when
 from chargekit.judge.premises import REACTION_S
 from chargekit.policy.signals import SignalRule, floor_a
 
@@ -38,9 +38,7 @@ async def test_a_dimming_leaves_the_floor_and_ends_by_itself(bench: Bench) -> No
     over, all charge at full power again without anybody's doing."""
     site = bench.site()
     rule = rule_of(site, "dimming")
-    arena, one, two, full_a = await two_cars(
-        bench, site, someone(site, rule, exempt=False), someone(site, rule, exempt=False, number=2)
-    )  # fmt: skip
+    _, one, two, full_a = await two_cars(bench, site, someone(site, rule, exempt=False), someone(site, rule, exempt=False, number=2))
     floor = floor_a(rule, 3)
     bench.check_bound(full_a, floor, "a dimming")
     until = bench.now + FOR_S
@@ -103,7 +101,7 @@ async def test_who_is_to_give_first_gives_first(bench: Bench) -> None:
     """While a level binds, a class that is to give first falls to its minimum although it ranks higher, and another charges on."""
     site = bench.site()
     rule = rule_of(site, "level")
-    people = [name for name in site.rules.priority.order_at(_when(site)).classes if any(c == name for _, c in site.rules.tokens)]
+    people = [name for name in site.rules.priority.order_at(when(site, bench.now)).classes if any(c == name for _, c in site.rules.tokens)]
     pairs = [(a, b) for a in people if a in rule.first for b in people if b not in rule.first and people.index(a) < people.index(b)]
     if not pairs:
         raise NotApplicable("no class that gives first at a signal ranks above another at this hour")
@@ -113,12 +111,6 @@ async def test_who_is_to_give_first_gives_first(bench: Bench) -> None:
     await one.meter.settles(at_most_a=7.0, within=60)
     await two.meter.draws(at_least_a=min(full_a, left_a - 7.0 - 4.0), within_s=60)
     await one.meter.holds(at_most_a=7.0, for_s=60, at_least_a=5.5)
-
-
-def _when(site: SiteUnder):  # type: ignore[no-untyped-def]
-    from chargekit.judge.people import when
-
-    return when(site, site.bench.now)
 
 
 @case("CK-SIG-105", scope="site", covers={"signal expiry", "mandatory end"}, area="signals", limit_s=14400)

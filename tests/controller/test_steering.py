@@ -108,7 +108,9 @@ def test_a_dimming_never_goes_below_what_each_keeps_unless_the_connection_does(l
     signals(lab, id="dso-1", kind="dimming", who="DSO", until=lab.world.now + 600.0, limit_kw=0.0)
     passes(lab, 60.0)
     assert [amps(lab, n) for n in ("a-1", "a-2")] == pytest.approx([6.1, 6.1], abs=0.15)
-    assert "8.418 kW" in str([r.body for r in lab.history.records if r.kind == "decided"][-1]) or "4.2 kW kept for each of 2" in told(lab, "a-1")
+    assert "8.418 kW" in str([r.body for r in lab.history.records if r.kind == "decided"][-1]) or "4.2 kW kept for each of 2" in told(
+        lab, "a-1"
+    )
     lab.rig.act(CSMS, "set_cap", {"circuit": "grid", "limit_a": 8.0})
     passes(lab, 60.0)
     assert amps(lab, "a-1") == pytest.approx(6.1, abs=0.2) and amps(lab, "a-2") == 0.0
@@ -233,7 +235,9 @@ def test_who_is_done_is_asked_and_then_ended(lab_of: LabOf) -> None:
     assert peers["a-2"].evses[1].session is None and peers["a-1"].evses[1].session is not None
     shown = [r for r in lab.history.records if r.witness == "wire" and r.kind == "SetDisplayMessage.req"]
     assert len(shown) == 1 and "Please move it" in str(shown[0].body)
-    ends = [r.body["payload"] for r in lab.history.records if r.kind == "TransactionEvent.req" and r.body["payload"]["eventType"] == "Ended"]
+    ends = [
+        r.body["payload"] for r in lab.history.records if r.kind == "TransactionEvent.req" and r.body["payload"]["eventType"] == "Ended"
+    ]
     assert ends[-1]["transactionInfo"]["stoppedReason"] == "Remote"
 
 

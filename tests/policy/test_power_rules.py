@@ -53,15 +53,27 @@ def cost(text: str) -> str:
 @pytest.mark.parametrize(
     ("policy", "text"),
     [
-        (power("idle: {grace: 20 min, release: 10 min}"), "policy.yaml:4: sessions would be ended 10 min after they are over, before anybody"),
+        (
+            power("idle: {grace: 20 min, release: 10 min}"),
+            "policy.yaml:4: sessions would be ended 10 min after they are over, before anybody",
+        ),
         (power("idle: {release: 10 min}"), "policy.yaml:4: 'grace' is missing here"),
         (power("idle: {grace: 20 min, classes: [gest]}"), "policy.yaml:4: user class 'gest' is defined nowhere (did you mean 'guest'?)"),
         (power("idle: {grace: 20 min, below: 6 A}"), "policy.yaml:4: 6 A is out of range"),
         (power("signals: {dimmed: {longest: 1 h}}"), "policy.yaml:4: no kind of signal is named 'dimmed' (did you mean 'dimming'?)"),
-        (power("signals: {dimming: {floor: 4.2 kW}}"), "policy.yaml:4: dimming without 'longest': a signal whose end got lost would hold for ever"),
+        (
+            power("signals: {dimming: {floor: 4.2 kW}}"),
+            "policy.yaml:4: dimming without 'longest': a signal whose end got lost would hold for ever",
+        ),
         (power("signals: {external: {longest: 1 h, floor: 4.2 kW}}"), "policy.yaml:4: unknown key 'floor'"),
-        (power("signals: {level: {longest: 1 h, shares: [50 %, 75 %]}}"), "policy.yaml:4: the shares of the levels, 0 first, from high to low"),
-        (power("signals: {dimming: {longest: 1 h, exempt: [guest], first: [guest]}}"), "policy.yaml:4: guest can't give first and be exempt"),
+        (
+            power("signals: {level: {longest: 1 h, shares: [50 %, 75 %]}}"),
+            "policy.yaml:4: the shares of the levels, 0 first, from high to low",
+        ),
+        (
+            power("signals: {dimming: {longest: 1 h, exempt: [guest], first: [guest]}}"),
+            "policy.yaml:4: guest can't give first and be exempt",
+        ),
         (power("throttle: [guest, guest]"), "policy.yaml:4: guest is throttled twice"),
         (power("throttle: []"), "policy.yaml:4: nobody is throttled first"),
         (power("guarantee: lax"), "policy.yaml:4: strict or min_first expected, found 'lax'"),
@@ -86,7 +98,11 @@ def test_what_can_not_be_is_refused_with_its_line(tmp_path: Path, policy: str, t
 @pytest.mark.parametrize(
     ("policy", "kind", "text"),
     [
-        (power("idle: {grace: 20 min, classes: [guest]}"), "nobody", "this idle rule is for nobody: no token of this site gets class guest"),
+        (
+            power("idle: {grace: 20 min, classes: [guest]}"),
+            "nobody",
+            "this idle rule is for nobody: no token of this site gets class guest",
+        ),
         (power("throttle: [guest]"), "nobody", "this throttling is for nobody"),
         (power("guarantee: {min_first: [guest]}"), "nobody", "this guarantee is for nobody"),
         (power("signals: {dimming: {longest: 1 h, exempt: [guest]}}"), "nobody", "this exemption of a dimming is for nobody"),
@@ -98,12 +114,28 @@ def test_what_can_not_be_is_refused_with_its_line(tmp_path: Path, policy: str, t
         (power("budgets: {side: {ac: 5 A}}"), "guarantee", "5 A for AC on side let nobody charge there"),
         (power("signals: {dimming: {longest: 1 h, floor: 11 kW}}"), "guarantee", "3 outlets × 11 kW = 33 kW are over the 27.6 kW of grid"),
         (power("signals: {level: {longest: 1 h, shares: [90 %, 50 %]}}"), "contradiction", "level 0 means no restriction, and leaves 90 %"),
-        (power("signals: {level: {longest: 1 h, shares: [100 %, 10 %]}}"), "guarantee", "from level 1 on 4 A are left on grid: every session stops"),
+        (
+            power("signals: {level: {longest: 1 h, shares: [100 %, 10 %]}}"),
+            "guarantee",
+            "from level 1 on 4 A are left on grid: every session stops",
+        ),
         (cost("classes: {employee: {pause_above: 0.4}}"), "never", "class employee is never paused: no kWh costs more than 0.4"),
-        (cost("classes: {employee: {cap: 8 A, above: 0.1}}"), "contradiction", "class employee is capped all day: every kWh costs more than 0.1"),
-        (cost("classes: {employee: {cap: 8 A, above: 0.35, pause_above: 0.3}}"), "unreachable", "paused above 0.3 before it is capped above 0.35"),
+        (
+            cost("classes: {employee: {cap: 8 A, above: 0.1}}"),
+            "contradiction",
+            "class employee is capped all day: every kWh costs more than 0.1",
+        ),
+        (
+            cost("classes: {employee: {cap: 8 A, above: 0.35, pause_above: 0.3}}"),
+            "unreachable",
+            "paused above 0.3 before it is capped above 0.35",
+        ),
         (cost("classes: {employee: {shift: true}}"), "never", "class employee is never shifted: the day is not planned"),
-        (cost("classes: {employee: {cap: 8 A, above: 0.3, unless_departs_within: 1 h}}"), "never", "class employee is never paused, so nobody"),
+        (
+            cost("classes: {employee: {cap: 8 A, above: 0.3, unless_departs_within: 1 h}}"),
+            "never",
+            "class employee is never paused, so nobody",
+        ),
         (cost("classes: {employee: {pause_above: 0.3}}\n  opt_out: [employee]"), "unreachable", "class employee opts out of all costs"),
         (cost("demand_target: 30 kW"), "never", "a demand target of 30 kW never binds: grid carries 27.6 kW"),
         (cost("demand_target: 1 kW"), "guarantee", "a demand target of 1 kW lets nobody charge: 1.38 kW is the least"),
@@ -120,7 +152,8 @@ def test_a_policy_with_one_fault_has_one_finding(tmp_path: Path, policy: str, ki
     ("user_class", "idle_s", "leaves_s", "due"),
     [
         ("guest", 899.0, None, ""), ("guest", 900.0, None, "asked"), ("guest", 2699.0, None, "asked"), ("guest", 2700.0, None, "released"),
-        ("guest", 1000.0, 900.0, ""), ("guest", 1000.0, 901.0, "asked"), ("guest", 1000.0, -1.0, "asked"), ("guest", 2700.0, 60.0, "released"),
+        ("guest", 1000.0, 900.0, ""), ("guest", 1000.0, 901.0, "asked"), ("guest", 1000.0, -1.0, "asked"),
+        ("guest", 2700.0, 60.0, "released"),
         ("resident", 9999.0, None, ""),
     ],
 )  # fmt: skip

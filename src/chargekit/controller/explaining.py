@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from chargekit.controller.allocator import Allocation, Demand
 from chargekit.controller.replaying import Line, Seated, Situation, through
-from chargekit.controller.room import NOMINAL_V, PHASE, Room
+from chargekit.controller.room import NOMINAL_V, PHASE
 from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
 

@@ -18,7 +18,7 @@ def current_of(place: Place) -> str:
 def by_current(
     budgets: Sequence[Budget], places: Iterable[Place], reserve: Callable[[Place], float], *, led: bool
 ) -> dict[tuple[str, str], PhaseAmps]:
-    """Reserves by circuit and kind of current, A by phase: of all EVSEs, or only of those nobody leads. Nothing where nothing is budgeted."""
+    """Reserves by circuit and kind of current, A by phase: of all EVSEs, or only of those nobody leads; none where none is budgeted."""
     found: dict[tuple[str, str], list[float]] = {}
     for place in places if budgets else ():
         amps = reserve(place) if led or place.session is None else 0.0
@@ -33,9 +33,13 @@ class Headroom:
     """`room` for a raise at an EVSE, A per phase; `took` what was raised."""
 
     def __init__(
-        self, limits: Sequence[Limit], flows: Mapping[str, PhaseAmps], budgets: Sequence[Budget], spent: Mapping[tuple[str, str], PhaseAmps],
+        self,
+        limits: Sequence[Limit],
+        flows: Mapping[str, PhaseAmps],
+        budgets: Sequence[Budget],
+        spent: Mapping[tuple[str, str], PhaseAmps],
         below: Callable[[str, str], bool],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.kw: dict[str, float] = {}
         for limit in limits:
             if limit.limit_kw is not None:

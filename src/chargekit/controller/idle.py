@@ -8,7 +8,7 @@ through a pause; whoever draws again is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -164,7 +164,7 @@ class IdleDesk:
         self.operator.csms.command(peer, command, now, out, ("display", place.key[1]))
         return "asked on its display"
 
-    def replied(self, peer: Peer, context: tuple[object, ...], reply: CommandReply | None, now: float, out: list[Effect]) -> None:
+    def replied(self, peer: Peer, context: Sequence[object], reply: CommandReply | None, now: float, out: list[Effect]) -> None:
         """What a station said to a message for its display, or to the end of a session."""
         good = isinstance(reply, Reply) and reply.accepted
         if context[0] == "display" and reply is not None and not good:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.controller.places import Place
@@ -46,14 +46,15 @@ class SignalDesk:
             if len(self.held) >= MOST_SIGNALS and signal.id not in self.held:
                 raise ValueError(f"{MOST_SIGNALS} signals are in force already")
         except ValueError as why:
-            body = {"id": str(args.get("id", "")), "kind": str(args.get("kind", "")), "who": str(args.get("who", "")), "refused": str(why)}
-            out.append(Note("controller", site.id, "signal", body))
+            said = {name: str(args.get(name, "")) for name in ("id", "kind", "who")}
+            out.append(Note("controller", site.id, "signal", said | {"refused": str(why)}))
             return False
         self.held.pop(signal.id, None)
         self.held[signal.id] = signal
         rule = self.rules.get(signal.kind)
-        body = {name: value for name, value in asdict(signal).items() if value not in (None, "")}
-        body |= {"because": f"{signal.kind} to {signal.asks}" + (f" ({rule.source})" if rule else ""), "rules": self.operator.rules.revision}
+        body: dict[str, Any] = {name: value for name, value in asdict(signal).items() if value not in (None, "")}
+        where = f" ({rule.source})" if rule is not None else ""
+        body |= {"because": f"{signal.kind} to {signal.asks}{where}", "rules": self.operator.rules.revision}
         out.append(Note("controller", site.id, "signal", body))
         return True
 
@@ -66,7 +67,7 @@ class SignalDesk:
         until = now + rule.longest_s
         known = self.held.get(ident)
         if known is not None and known.limit_a == fact.limit_a:
-            self.held[ident] = Signal(ident, "external", fact.source, known.begun, until, "", peer.spec.id, fact.evse, limit_a=fact.limit_a)
+            self.held[ident] = replace(known, until=until)
             return False
         args = {"id": ident, "kind": "external", "who": fact.source, "until": until, "station": peer.spec.id, "evse": fact.evse}
         return self.take(args | {"limit_a": fact.limit_a}, now, out)
@@ -156,7 +157,8 @@ class SignalDesk:
 
     def _beside(self, circuit: str) -> list[tuple[float, float, float]]:
         """What meters show beside the sessions, at the circuit and below it."""
-        return [amps for name, amps in self.operator.meters.unexplained().items() if any(c.name == circuit for c in self.operator.site.path(name))]
+        site, shown = self.operator.site, self.operator.meters.unexplained()
+        return [amps for name, amps in shown.items() if any(c.name == circuit for c in site.path(name))]
 
     def at(self, place: Place, now: float) -> list[tuple[Signal, SignalRule]]:
         """Those in force that reach an EVSE."""

@@ -158,7 +158,8 @@ class Steering(Precedence):
     def budgeted(self) -> tuple[Budget, ...]:
         """What sessions of each kind of current may have together, and where."""
         return tuple(
-            Budget(one.circuit, one.limit_a, "dc" if one.current == "dc" else "ac", one.source, "budget") for one in self.rules.power.budgets
+            Budget(one.circuit, one.limit_a, "dc" if one.current == "dc" else "ac", one.source, "budget")
+            for one in self.rules.power.budgets
         )
 
     def _spent(self, now: float, *, led: bool) -> dict[tuple[str, str], PhaseAmps]:
@@ -194,8 +195,8 @@ class Steering(Precedence):
     def throttled(
         self, demands: Sequence[Demand], tight: Sequence[Limit], reserved: Mapping[str, PhaseAmps], now: float, **more: Any
     ) -> Sequence[Demand]:
-        """The demands as the order of throttling has them: who is admitted is decided by rank alone; those keep their minima, and of what is
-        above them, who is throttled first is served last. The very same where nobody who is there is throttled out of turn."""
+        """The demands as the order of throttling has them: who is admitted is decided by rank alone; those keep their minima, and of what
+        is above them, who is throttled first is served last. The very same where nobody who is there is throttled out of turn."""
         turns = {d.id: self._turn_of(d, now) for d in demands} if self._throttles(now) else {}
         if not any(turn for turn, _ in turns.values()):
             return demands
@@ -249,5 +250,3 @@ def _keeps(demand: Demand, least_a: float, why: str) -> Demand:
 
 def _th(number: int) -> str:
     return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
-
-

@@ -22,10 +22,8 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (), "csms_off": (), "csms_on": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
-    {
-        "token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema",
-        "kind",
-    }  # fmt: skip
+    {"token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
+    | {"kind"}
 )
 FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs", "needs_kwh", "limit_kw", "level"})
 LONGEST: Final = 500

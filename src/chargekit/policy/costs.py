@@ -79,7 +79,7 @@ class Costing:
         return self.target if self.target is not None and self.target.span.holds(when) else None
 
 
-def parse_costing(classes: Located | None, target: Located | None, opt_out: Located | None, known: Mapping[str, object]) -> Costing:
+def parse_costing(known: Mapping[str, object], classes: Located | None, target: Located | None, opt_out: Located | None) -> Costing:
     """BadInput for classes that are not there, a cap no vehicle can follow, and a rule that says nothing."""
     found = {name: _one(name, node, known) for name, node in (classes.table() if classes is not None else {}).items()}
     source = next((node.source for node in (opt_out, classes, target) if node is not None), BUILT_IN)

@@ -48,8 +48,7 @@ def parse_idle(node: Located | None, classes: Collection[str]) -> IdleRule | Non
     grace = node.number("grace", "s", least=60)
     release = node.number("release", "s", least=60) if node.has("release") else None
     if release is not None and release < grace:
-        where = node.need("release").source
-        raise BadInput(where, f"sessions would be ended {release / 60:g} min after they are over, before anybody is asked at {grace / 60:g} min",
-                       "release: no shorter than grace")  # fmt: skip
+        early = f"sessions would be ended {release / 60:g} min after they are over, before anybody is asked at {grace / 60:g} min"
+        raise BadInput(node.need("release").source, early, "release: no shorter than grace")
     below = node.number("below", "A", BELOW_A, least=0.1, most=5.9)
     return IdleRule(grace, release, named_classes(node.get("classes"), classes), node.flag("notify", True), below, node.source)

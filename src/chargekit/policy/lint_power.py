@@ -36,7 +36,8 @@ def named_in_power(rules: Rulebook) -> list[tuple[str, tuple[str, ...], tuple[st
     if power.min_first is not None:
         found.append(("guarantee", power.min_first.classes, (), power.min_first.source))
     for one in power.signals.values():
-        found += [(f"{what} of a {one.kind}", names, (), one.source) for what, names in (("exemption", one.exempt), ("first", one.first)) if names]
+        both = (("exemption", one.exempt), ("first", one.first))
+        found += [(f"{what} of a {one.kind}", names, (), one.source) for what, names in both if names]
     found += [("cost rule", (name,), (), rule.source) for name, rule in cost.classes.items()]
     if cost.opt_out:
         found.append(("opt-out of costs", cost.opt_out, (), cost.source))
@@ -75,7 +76,8 @@ def _budgets(rules: Rulebook, site: Site) -> Iterator[Finding]:
             text = f"{one.limit_a:g} A for {kind} on {one.circuit} never bind: the circuit has {limit.limit_a:g} A ({limit.source})"
             yield Finding("never", one.source, text)
         elif one.limit_a < LEAST_A:
-            yield Finding("guarantee", one.source, f"{one.limit_a:g} A for {kind} on {one.circuit} let nobody charge there: {LEAST_A:g} A is the least")
+            text = f"{one.limit_a:g} A for {kind} on {one.circuit} let nobody charge there: {LEAST_A:g} A is the least"
+            yield Finding("guarantee", one.source, text)
 
 
 def _signals(rules: Rulebook, site: Site) -> Iterator[Finding]:
@@ -111,7 +113,8 @@ def _prices(rules: Rulebook) -> Iterator[Finding]:
         for what, above in thresholds:
             assert above is not None
             if most <= above:
-                yield Finding("never", rule.source, f"class {name} is never {what}: no kWh costs more than {most:g}, the threshold is {above:g}")
+                text = f"class {name} is never {what}: no kWh costs more than {most:g}, the threshold is {above:g}"
+                yield Finding("never", rule.source, text)
             elif least > above:
                 yield Finding("contradiction", rule.source, f"class {name} is {what} all day: every kWh costs more than {above:g}")
         if rule.pause_above is not None and rule.cap_a is not None and rule.above >= rule.pause_above:
@@ -134,4 +137,5 @@ def _target(rules: Rulebook, site: Site) -> Iterator[Finding]:
         yield Finding("never", target.source, text)
     least_kw = LEAST_A * NOMINAL_V / 1000.0
     if target.limit_kw < least_kw:
-        yield Finding("guarantee", target.source, f"a demand target of {target.limit_kw:g} kW lets nobody charge: {least_kw:.3g} kW is the least")
+        text = f"a demand target of {target.limit_kw:g} kW lets nobody charge: {least_kw:.3g} kW is the least"
+        yield Finding("guarantee", target.source, text)

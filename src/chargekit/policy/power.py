@@ -100,5 +100,3 @@ def _budgets(node: Located | None, site: Site) -> tuple[BudgetRule, ...]:
         for current, amps in one.only(*CURRENTS).table().items():
             found.append(BudgetRule(name, current, amps.as_number("A", least=0), amps.source))
     return tuple(sorted(found, key=lambda one: (one.circuit, one.current)))
-
-

@@ -20,7 +20,7 @@ from chargekit.model.site import Site
 from chargekit.policy.access import SiteState, decide
 from chargekit.policy.overrides import create
 from chargekit.policy.priority import AHEAD, DAY_S, Ranked, SessionFacts, SiteFacts, rank
-from chargekit.policy.proofs_power import POWER, PowerProofs, node_text
+from chargekit.policy.proofs_power import POWER, PowerProofs, wanted
 from chargekit.policy.rulebook import Rulebook
 from chargekit.policy.windows import Moment, moment, parse_instant
 
@@ -28,7 +28,7 @@ GIVEN: Final = (
     "token", "station", "incident", "load", "departs_in", "soc", "served", "started", "past", "least_free", "override",
     "idle", "signal",
 )  # fmt: skip
-EXPECT: Final = ("class", "access", "rank", "before", "behind", "floor", "limits", "override") + POWER
+EXPECT: Final = ("class", "access", "rank", "before", "behind", "floor", "limits", "override", *POWER)
 OF_TOKEN: Final = ("class", "access", "rank", "before", "behind", "floor", "idle", "held", "throttled", "min_first", "shift")
 
 
@@ -76,8 +76,7 @@ class _Row:
                 continue
             found, why = self._power().found(key, node)
             self.reasons += [why] if why else []
-            wanted = node_text(node) if key == "budgets" else "yes" if node.value is True else "no" if node.value is False else node.as_text()
-            yield Proof(node.source, f"{key} of {self.token}" if self.token else key, wanted, found, why)
+            yield Proof(node.source, f"{key} of {self.token}" if self.token else key, wanted(key, node), found, why)
         because = self.node.get("because")
         if because is not None:
             held = any(because.as_text() in reason for reason in self.reasons)

@@ -91,6 +91,13 @@ class PowerProofs:
         return "accepted", f"{one.kind} to {one.asks} ({self.rules.power.signals[one.kind].source})"
 
 
+def wanted(key: str, node: Located) -> str:
+    """What a row expects, as it is compared."""
+    if key == "budgets":
+        return node_text(node)
+    return {True: "yes", False: "no"}[node.value] if isinstance(node.value, bool) else node.as_text()
+
+
 def node_text(node: Located) -> str:
     """A table as a proof compares it."""
     return str({name: {k: str(a.value) for k, a in kinds.table().items()} for name, kinds in node.table().items()})

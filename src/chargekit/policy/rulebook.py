@@ -122,7 +122,7 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
         cost_rules(*(layers.lowest("cost", key) for key in COST)),
         parse_sessions(layers.lowest("power", "sessions"), classes, site), parse_weights(layers.lowest("power", "weights"), classes),
-        parse_power(layers, classes, site), parse_costing(*(layers.lowest("cost", key) for key in COSTING), known=classes),
+        parse_power(layers, classes, site), parse_costing(classes, *(layers.lowest("cost", key) for key in COSTING)),
     )  # fmt: skip
     _lint(rules, site)
     said = sorted((row.key, row.value) for row in rules.effective)

@@ -132,7 +132,10 @@ KEYS: Final[tuple[Key, ...]] = (
         "power.budgets", (SITE,), _named(_table((), ac=AMPS, dc=AMPS)),
         "by circuit, what AC and what DC sessions may have together, A per phase",
     ),
-    _key("power.idle", LOWER, _table(("grace",), **IDLE), "sessions that are over while the vehicle stays: who is asked to move, who is ended"),
+    _key(
+        "power.idle", LOWER, _table(("grace",), **IDLE),
+        "sessions that are over while the vehicle stays: who is asked to move, who is ended",
+    ),
     _key(
         "power.signals", LOWER, _table((), **dict.fromkeys(SIGNALS, _table(("longest",), **SIGNAL))),
         "how limits from the grid are taken: floor, longest duration, who is exempt, who gives first",

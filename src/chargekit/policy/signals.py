@@ -17,8 +17,10 @@ from chargekit.policy.people import named_classes
 
 KINDS: Final = ("dimming", "level", "external")
 KEYS_OF: Final = {
-    "dimming": ("longest", "floor", "exempt", "first"), "level": ("longest", "shares", "floor", "exempt", "first"), "external": ("longest",),
-}  # fmt: skip
+    "dimming": ("longest", "floor", "exempt", "first"),
+    "level": ("longest", "shares", "floor", "exempt", "first"),
+    "external": ("longest",),
+}
 FLOOR_KW: Final = 4.2
 """What a controllable device keeps when a network operator dims it (BNetzA BK6-22-300, annex 1)."""
 NOMINAL_V: Final = 230.0
@@ -92,13 +94,15 @@ def taken(rules: Mapping[str, SignalRule], args: Mapping[str, Any], now: float, 
         raise ValueError(f"no rule of this site takes signals of kind {kind!r} (power: signals:)")
     if not args.get("id"):
         raise ValueError("a signal needs an id: it is ended and replaced by it")
-    if not _figure(until):
+    if not isinstance(until, int | float) or not _figure(until):
         raise ValueError("a signal needs an end: until")
-    if not now < float(until) <= now + rule.longest_s:  # type: ignore[arg-type]
+    end = float(until)
+    if not now < end <= now + rule.longest_s:
         raise ValueError(f"a {kind} lasts at most {rule.longest_s / 3600:g} h ({rule.source})")
     given = [name for name in ("limit_kw", "limit_a", "level") if args.get(name) is not None]
     if given != (["level"] if kind == "level" else given[:1]) or not given or (kind != "level" and given == ["level"]):
-        raise ValueError(f"a {kind} says {'its level' if kind == 'level' else 'either limit_kw or limit_a'}, found {', '.join(given) or 'none'}")
+        wanted = "its level" if kind == "level" else "either limit_kw or limit_a"
+        raise ValueError(f"a {kind} says {wanted}, found {', '.join(given) or 'none'}")
     amount = args[given[0]]
     if not _figure(amount) or amount < 0:
         raise ValueError(f"{given[0]}: a figure of at least 0 expected")
@@ -109,10 +113,8 @@ def taken(rules: Mapping[str, SignalRule], args: Mapping[str, Any], now: float, 
         raise ValueError(f"a {kind} is for a circuit of this site")
     if circuit and circuit not in circuits:
         raise ValueError(f"circuit {circuit!r} is not known")
-    figures = {given[0]: int(amount) if kind == "level" else float(amount)}
-    return Signal(
-        str(args["id"]), kind, str(args.get("who", "")), now, float(until), circuit, station, int(args.get("evse", 0)), **figures  # type: ignore[arg-type]
-    )  # fmt: skip
+    figures: dict[str, Any] = {given[0]: int(amount) if kind == "level" else float(amount)}
+    return Signal(str(args["id"]), kind, str(args.get("who", "")), now, end, circuit, station, int(args.get("evse", 0)), **figures)
 
 
 def floor_a(rule: SignalRule, phases: int) -> float:
