@@ -186,6 +186,20 @@ def test_the_common_mistake_of_a_site_type_and_its_cure(tmp_path: Path, kind: st
     assert findings([str(tmp_path / "one")]) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [
+        ("fleet_depot", TOKENS.replace('"EMP-*": employee, ', "") + "priority:\n  near_departure: {within: 1 h, classes: [employee]}\n"),
+        ("workplace", TOKENS + "priority:\n  rotation: {after: 7 h, classes: [employee]}\n"),
+        ("workplace", TOKENS.replace('"EMP-*": employee, ', "") + "priority:\n  rotation: {after: 1 h, classes: [employee]}\n"),
+        ("destination", TOKENS + "priority:\n  rotation: {after: 5 h, classes: [guest]}\n"),
+        ("mixed_use", 'access:\n  tokens: {"*": guest}\n  windows: [{classes: [guest], days: [mon-fri]}]\n'),
+    ],
+)
+def test_a_cure_that_reaches_nobody_is_none(tmp_path: Path, kind: str, policy: str) -> None:
+    assert "mistake" in [found for found, _, _ in found(tmp_path, policy, kind)]
+
+
 def test_the_mistake_of_a_house_is_to_promise_more_than_it_has(tmp_path: Path) -> None:
     rows = found(tmp_path, TOKENS + "power:\n  floors: {resident: 12 A}\n", "multifamily")
     assert [(k, at) for k, at, _ in rows] == [("mistake", "policy.yaml:4")]

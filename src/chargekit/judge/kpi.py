@@ -329,16 +329,17 @@ def _faults(facts: Facts) -> Iterator[Figure]:
         faulted = [(t, seq) for t, status, seq in seen.states if status is Status.FAULTED]
         down = union(span for span in outages(facts, port)[0] if span[0] > 0.0)
         lasted += [high - low for low, high in down if high < facts.end]
-        known = {low for low, _ in down}
+        ends = dict(down)
         for t, seq in sorted((*lost, *faulted)):
-            if t in known:
-                after = next((max(low, t) for low, high in charged if low >= t), None)
+            if t in ends:
+                # A port that never stopped charging delivers again the moment it is up.
+                after = next((max(low, ends[t]) for low, high in charged if high > ends[t]), None)
                 records.append(seq)
                 if after is None:
                     unsolved += 1
                 else:
                     solved.append(after - t)
-    said = "from the detection of a fault (Faulted, or the link lost) to the port's next Charging"
+    said = "from the detection of a fault (Faulted, or the link lost) to Charging once the port is up again"
     mean = sum(solved) / len(solved) if solved else None
     count = float(len(solved))
     yield Figure("fault_resolution", "min", _minutes(mean), said, OURS, "mean", denominator=count, better="less", records=tuple(records))

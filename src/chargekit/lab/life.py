@@ -80,7 +80,8 @@ def live(
 ) -> Life:
     """Let a site live for so many days. BadInput for one without visits.
 
-    `grid_every_s`: how often the circuits' meters are read; weeks of several policies are compared on a minute. `record`: a file for what was witnessed, its head first; no truth, no meters of single stations. `hear` gets the same.
+    `grid_every_s`: how often the circuits' meters are read; weeks of several policies are compared on a minute.
+    `record`: a file for what was witnessed, its head first; no truth, no meters of single stations. `hear` gets the same.
     """
     if bundle.site.visits is None:
         raise BadInput(bundle.site.source, f"{bundle.site.id} says nothing of its visitors", "a `visits:` section lets it live")
@@ -235,6 +236,6 @@ class _Living:
             self.life.trips.append((record.t, record.subject, str(record.body["because"])))  # type: ignore[attr-defined]
         elif kind == "idle" and record.body["what"] == "asked":  # type: ignore[attr-defined]
             self._asked(record.subject, int(record.body["evse"]), record.t)  # type: ignore[attr-defined]
-        elif kind == "incident":
+        elif kind == "incident" and not record.body.keys() & {"ended", "again"}:  # type: ignore[attr-defined]
             name = str(record.body["kind"])  # type: ignore[attr-defined]
             self.life.incidents[name] = self.life.incidents.get(name, 0) + 1
