@@ -18,6 +18,8 @@ AGREE = 2
 """So many readings in a row must show less base load before less is reckoned with."""
 DOUBTS = 6
 """So many implausible readings in a row and a meter is not believed any more; as many proofs in a row and it is again."""
+STILL_A = 0.5
+"""So little beside the sessions is standby and the meters' classes, no load."""
 PROOF_A = 6.0
 """What the sessions must draw at least for a reading to prove anything."""
 
@@ -78,10 +80,11 @@ class CircuitMeters:
             self.bounds[limit.circuit] = min(limit.limit_a, self.bounds.get(limit.circuit, math.inf))
 
     def highest(self) -> dict[str, PhaseAmps]:
-        """The base load, or what the last reading alone says of it, whichever is more."""
+        """The base load, or what the last reading alone says of it, whichever is more; what is no base load either (STILL_A) is what the
+        margin is for: a grant that fits to the last tenth would wait for it for ever."""
         found = {}
         for circuit, (one, two, three) in self.base.items():
-            a, b, c = self.newest.get(circuit, NO_AMPS)
+            a, b, c = (0.0 if shown <= STILL_A else shown for shown in self.newest.get(circuit, NO_AMPS))
             found[circuit] = max(one, a), max(two, b), max(three, c)
         return found
 
@@ -199,7 +202,7 @@ class CircuitMeters:
     def _hold(self, circuit: str, least: list[float]) -> None:
         """Base load in whole amperes, up at once and down only by two: a tenth more or less must not move every session."""
         held = self.base.get(circuit, NO_AMPS)
-        new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > 0.5 else 0.0 for h, v in zip(held, least, strict=True)]
+        new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > STILL_A else 0.0 for h, v in zip(held, least, strict=True)]
         self.base[circuit] = (new[0], new[1], new[2])
 
     def unexplained(self) -> dict[str, PhaseAmps]:
