@@ -181,10 +181,28 @@ KILLS = {
     "upgrades-without-root": ("CK-SEC-010", "ac-01", "answered Accepted to security profile 2 without a root certificate"),
     "never-gives-up-network": ("CK-SEC-012", "ac-11", "did not go back to the security profile that worked"),
     "takes-lower-profile": ("CK-SEC-009", "ac-11", "answered Accepted to a security profile below its own"),
+    "ends-no-idle-session": ("CK-IDL-101", SITE, "the end of GST-CK1's session did not come"),
+    "ends-everybodys-session": ("CK-IDL-101", SITE, "which no rule ends, was ended"),
+    "asks-nobody-to-move": ("CK-IDL-102", SITE, "a message that asks to move did not come"),
+    "takes-waiting-for-idle": ("CK-IDL-103", SITE, "a session that waited for power at ac-01 was ended"),
+    "deaf-to-signals": ("CK-SIG-103", SITE, "did not fall below 22.8 A"),
+    "dims-below-the-floor": ("CK-SIG-101", SITE, "at least 5.917 A expected"),
+    "signal-never-ends": ("CK-SIG-101", SITE, "did not reach 15.2 A"),
+    "dims-the-exempt": ("CK-SIG-102", SITE, "which is exempt was 6.10 A"),
+    "signals-without-end": ("CK-SIG-105", SITE, "lowest current of ac-01 was 6.10 A"),
+    "deaf-to-external-limits": ("CK-SIG-106", SITE, "lowest current of ac-07"),
+    "throttles-by-rank": ("CK-THR-101", SITE, "did not reach 14.4 A"),
+    "guarantees-no-minimum": ("CK-THR-102", SITE, "did not reach 5.5 A"),
+    "one-budget-for-all": ("CK-BUD-101", SITE, "current of AC of feeder-b"),
+    "deaf-to-prices": ("CK-CST-101", SITE, "did not fall below 8.3 A"),
+    "pauses-who-has-to-leave": ("CK-CST-102", SITE, "did not reach 8 A"),
+    "overruns-the-demand-target": ("CK-CST-103", SITE, "mean of a quarter of an hour"),
+    "opts-nobody-out": ("CK-CST-103", SITE, "current of the protected vehicle"),
 }
 """Defect: the case or check that must catch it, on which subject, and what its reason says."""
 
 ALSO = {
+    "CK-SIG-104": ("throttles-by-rank", SITE),
     "CK-FBK-102": ("lease-without-fallback", SITE),
     "CK-PRI-107": ("remembers-no-session", SITE),
     "CK-AUTH-003": ("welded-contactor", "ac-01"),

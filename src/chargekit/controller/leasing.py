@@ -79,11 +79,13 @@ class Leasing(Operating):
         if not ups:
             return
         held, limits = self.at_worst(), self.meters.bounds
+        beside = self.headroom(held, now)
         short: dict[str, None] = {}
         for amps, place, because in ups:
             mine = self.reserve(place.outgoing, place.peer, now)
             room = [limits[name] - held[name][phase] for name in place.path if name in limits for phase in place.phases]
-            target = math.floor(min(amps, mine + max(0.0, min(room, default=math.inf))) * 10 + 1e-6) / 10
+            room.append(beside.room(place))
+            target = math.floor(min(amps, mine + max(0.0, min(room))) * 10 + 1e-6) / 10
             current = place.outgoing.leading
             if target < 6.0 or (current is not None and target <= current.amps + (0.0 if target >= amps else 0.5)):
                 if current is None and not place.outgoing.claims:
@@ -98,6 +100,7 @@ class Leasing(Operating):
                 continue
             self._lease(place, target, because, now, out)
             grown = place.on(max(0.0, target - mine))
+            beside.took(place, max(0.0, target - mine))
             for name in place.path:
                 held[name] = add(held[name], grown)
             if target < amps:

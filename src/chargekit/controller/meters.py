@@ -202,7 +202,7 @@ class CircuitMeters:
     def _hold(self, circuit: str, least: list[float]) -> None:
         """Base load in whole amperes, up at once and down only by two: a tenth more or less must not move every session."""
         held = self.base.get(circuit, NO_AMPS)
-        new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > 0.5 else 0.0 for h, v in zip(held, least, strict=True)]
+        new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > STILL_A else 0.0 for h, v in zip(held, least, strict=True)]
         self.base[circuit] = (new[0], new[1], new[2])
 
     def unexplained(self) -> dict[str, PhaseAmps]:
