@@ -30,9 +30,7 @@ def main():
     for site, seed, day, kind in cases(asked):
         if done >= asked.minutes or time.time() - began >= asked.seconds:
             break
-        one = Chaos(
-            site, seed, "chaos" if kind == "bad" else kind, day, stations=asked.stations, defects=(NoTree,) if kind == "bad" else ()
-        )
+        one = Chaos(site, seed, "chaos" if kind == "bad" else kind, day, stations=asked.stations, defects=(NoTree,) if kind == "bad" else ())
         one.ran.kind = kind
         runs[site, day, kind].append(one.run())
         if kind != "bad":
@@ -68,9 +66,7 @@ def report(runs, sites, days, done, took_s):
         chaos = [r for (_, kind), some in found.items() if kind == "chaos" for r in some]
         print(f"{site}: {sum(r.sessions for r in chaos)} sessions under chaos, {sum(r.restarts for r in chaos)} controller deaths")
         print(f"  {'':17}{'% of the optimum':>27}{'% in the order':>20}{'worst A·s over a rating':>28}{'breakers opened':>24}")
-        print(
-            f"  {'':17}{'calm':>9}{'chaos':>9}{'worst':>9}{'calm':>11}{'chaos':>9}{'calm':>10}{'steps':>9}{'chaos':>9}{'calm':>9}{'steps':>8}{'chaos':>7}"
-        )
+        print(f"  {'':17}{'calm':>9}{'chaos':>9}{'worst':>9}{'calm':>11}{'chaos':>9}{'calm':>10}{'steps':>9}{'chaos':>9}{'calm':>9}{'steps':>8}{'chaos':>7}")
         for day in days:
             calm, steps, some = (found.get((day, kind), []) for kind in ("calm", "steps", "chaos"))
             if not calm + steps + some:
@@ -110,9 +106,7 @@ def unled(day, bad, calm):
         circuit, share_of = max(one.peak.items(), key=lambda item: item[1], default=("", 0.0))
         led = max((max(r.peak.values(), default=0.0) for r in calm), default=0.0)
         what = f"opened {', '.join(name for _, name, _ in one.trips)}" if one.trips else "opened none: too few come for that"
-        print(
-            f"  {day}: a controller that ignores limits {what}; {circuit} at {share_of:.0%} of its rating (ours, calm: {led:.0%} at most)"
-        )
+        print(f"  {day}: a controller that ignores limits {what}; {circuit} at {share_of:.0%} of its rating (ours, calm: {led:.0%} at most)")
 
 
 if __name__ == "__main__":
