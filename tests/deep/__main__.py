@@ -1,6 +1,6 @@
 """`python -m tests.deep --minutes 1000000 --seed 1`: so many station-minutes of chaos over the five sites, and what came of it.
 
-One case alone takes seconds: `python -m tests.deep --sites workplace --stations 20 --days everyone-at-once --kinds calm steps --seed 2 --rounds 1`.
+One case alone takes seconds: `python -m tests.deep --rounds 1 --sites workplace --stations 20 --days everyone-at-once --kinds calm steps`.
 """
 
 import argparse
@@ -30,15 +30,16 @@ def main():
     for site, seed, day, kind in cases(asked):
         if done >= asked.minutes or time.time() - began >= asked.seconds:
             break
-        one = Chaos(site, seed, "chaos" if kind == "bad" else kind, day, stations=asked.stations, defects=(NoTree,) if kind == "bad" else ())
+        bad = kind == "bad"
+        one = Chaos(site, seed, "chaos" if bad else kind, day, stations=asked.stations, defects=(NoTree,) if bad else ())
         one.ran.kind = kind
         runs[site, day, kind].append(one.run())
         if kind != "bad":
             done += one.ran.station_minutes
         rate = done / (time.time() - began)
         line = f"{done:,.0f} of {asked.minutes:,.0f} station-minutes, {rate:,.0f} a second, {site} seed {seed} {kind}, {day}"
-        ordered = share([one.ran], "ordered_kwh")
-        figures = f"{share([one.ran]):.1f} % of the optimum, {ordered:.1f} % of that in the rulebook's order, at worst {max(one.ran.worst_as.values(), default=0.0):.0f} A·s over"
+        ordered, over = share([one.ran], "ordered_kwh"), max(one.ran.worst_as.values(), default=0.0)
+        figures = f"{share([one.ran]):.1f} % of the optimum, {ordered:.1f} % of that in the rulebook's order, at worst {over:.0f} A·s over"
         print(f"{line}: {len(one.ran.trips)} trips, {figures}", file=sys.stderr, flush=True)
         if kind != "bad" and one.ran.trips:
             print(f"TRIP {site} seed {seed} {kind} {day}: {one.ran.trips}", flush=True)
@@ -66,7 +67,8 @@ def report(runs, sites, days, done, took_s):
         chaos = [r for (_, kind), some in found.items() if kind == "chaos" for r in some]
         print(f"{site}: {sum(r.sessions for r in chaos)} sessions under chaos, {sum(r.restarts for r in chaos)} controller deaths")
         print(f"  {'':17}{'% of the optimum':>27}{'% in the order':>20}{'worst A·s over a rating':>28}{'breakers opened':>24}")
-        print(f"  {'':17}{'calm':>9}{'chaos':>9}{'worst':>9}{'calm':>11}{'chaos':>9}{'calm':>10}{'steps':>9}{'chaos':>9}{'calm':>9}{'steps':>8}{'chaos':>7}")
+        columns = ("calm", 9), ("chaos", 9), ("worst", 9), ("calm", 11), ("chaos", 9), ("calm", 10), ("steps", 9), ("chaos", 9)
+        print(" " * 19 + "".join(f"{name:>{width}}" for name, width in (*columns, ("calm", 9), ("steps", 8), ("chaos", 7))))
         for day in days:
             calm, steps, some = (found.get((day, kind), []) for kind in ("calm", "steps", "chaos"))
             if not calm + steps + some:
@@ -106,7 +108,7 @@ def unled(day, bad, calm):
         circuit, share_of = max(one.peak.items(), key=lambda item: item[1], default=("", 0.0))
         led = max((max(r.peak.values(), default=0.0) for r in calm), default=0.0)
         what = f"opened {', '.join(name for _, name, _ in one.trips)}" if one.trips else "opened none: too few come for that"
-        print(f"  {day}: a controller that ignores limits {what}; {circuit} at {share_of:.0%} of its rating (ours, calm: {led:.0%} at most)")
+        print(f"  {day}: a controller that ignores limits {what}; {circuit} at {share_of:.0%} of its rating (ours, calm: {led:.0%})")
 
 
 if __name__ == "__main__":

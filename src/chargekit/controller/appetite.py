@@ -1,8 +1,8 @@
 """What a session's readings say of its vehicle: the least it must be offered, the most it can use, and whether it wants anything at all.
 
-Everything learned is reversible. A vehicle held by its limit gets its outlet's rating as demand again; one that takes nothing, at a limit
-at which it took something before, or at 16 A, is tried anew: first by a pause long enough to be a wake-up pulse (IEC 61851-1 A.5.3), then at
-growing intervals. In between it comes after all that want something, and with its least.
+Everything learned is reversible. A vehicle held by its limit gets its outlet's rating as demand again. One that takes nothing, at a limit
+at which it took something before, or at 16 A, is tried anew: first after a pause long enough to be a wake-up pulse (IEC 61851-1 A.5.3),
+then at growing intervals. In between it comes after all that want something, and with its least.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ LEAST_A: Final = 6.0
 SPARE_A, SPARE_SHARE = 1.5, 0.055
 SLACK_A, SLACK_SHARE = 1.6, 0.05
 """A vehicle this close below its limit is held by it: real ones draw down to 95 % of what the pilot says, in whole amperes."""
+STARTS_S: Final = 180.0
+"""A vehicle that took nothing yet may still be about to."""
 TAKES_A: Final = 1.0
 """Less than that is what electronics use, not a vehicle that charges."""
 TRIES_A: Final = (8.0, 10.0, 13.0, 16.0)
@@ -30,7 +32,7 @@ AGAIN_S: Final = (600.0, 1200.0, 2400.0, 3600.0)
 class Appetite:
     """Of one session; amperes per phase.
 
-    `mood`: it asks; or takes nothing, and is `pulsed` (offered nothing until `until`), `tried` at its least, or `rests` until it is tried
+    `mood`: it asks; or takes nothing, and is `pulsed` (offered nothing until `until`), `tried` at `try_a`, or `rests` until it is tried
     again. `took_a`: the lowest limit at which it took anything. `low_since`, `low_a`: since when it draws less than this limit.
     """
 
@@ -40,6 +42,7 @@ class Appetite:
     used_a: float = math.inf
     took_a: float = math.inf
     mood: Literal["asks", "pulsed", "tried", "rests"] = "asks"
+    try_a: float = LEAST_A
     until: float = math.inf
     rested: int = 0
     low_since: float | None = None
@@ -53,8 +56,15 @@ class Appetite:
                 return min(self.rating_a, max(self.least_a, self.used_a))
             case "pulsed":
                 return 0.0
+            case "tried":
+                return min(self.rating_a, self.try_a)
             case _:
                 return min(self.rating_a, self.least_a)
+
+    @property
+    def lowest_a(self) -> float:
+        """What it is to get at least, if anything."""
+        return min(self.rating_a, self.try_a if self.mood == "tried" else self.least_a)
 
     @property
     def last(self) -> bool:
@@ -63,7 +73,7 @@ class Appetite:
 
     def sees(self, drawn_a: float, limit_a: float, at: float) -> bool:
         """Take a reading made at `at` under a limit that the vehicle had the time to follow. True if it is to be offered something else."""
-        before = self.mood, self.least_a, self.most_a
+        before = self.mood, self.lowest_a, self.most_a
         if limit_a < LEAST_A:
             self.low_since = None
             return False
@@ -75,13 +85,13 @@ class Appetite:
             self.low_since, self.low_a = at, limit_a
         elif at - self.low_since >= 0.9 * LEARN_S:
             self._little(drawn_a, limit_a, at)
-        return before != (self.mood, self.least_a, self.most_a)
+        return before != (self.mood, self.lowest_a, self.most_a)
 
     def tick(self, now: float) -> bool:
         """Time went by: True if it is to be tried now."""
         if now < self.until:
             return False
-        self.mood, self.until, self.low_since = "tried", math.inf, None
+        self.mood, self.until, self.low_since, self.try_a = "tried", math.inf, None, self.least_a
         return True
 
     def _takes(self, drawn_a: float, limit_a: float) -> None:
@@ -96,9 +106,15 @@ class Appetite:
             # A DC session ends for good when it is offered nothing.
             self.used_a = max(LEAST_A, math.ceil(drawn_a + max(SPARE_A, SPARE_SHARE * drawn_a)))
             return
-        if limit_a < min(self.took_a, TRIES_A[-1], self.rating_a) - 0.1:
-            self.least_a = min(self.took_a, self.rating_a, next(a for a in TRIES_A if a > limit_a + 0.1))
+        enough_a = min(self.took_a, TRIES_A[-1], self.rating_a)
+        if limit_a < enough_a - 0.1:
             self.low_since = None
+            if self.mood == "asks":
+                self.least_a = min(enough_a, next(a for a in TRIES_A if a > limit_a + 0.1))
+            else:
+                self.try_a = enough_a
+            return
+        if math.isinf(self.took_a) and self.low_since is not None and at - self.low_since < STARTS_S:
             return
         self.low_since, self.used_a = None, math.inf
         if self.mood in ("asks", "tried"):

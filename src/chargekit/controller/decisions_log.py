@@ -11,9 +11,11 @@ is None in a difference. A body holds
 | `reserved` | `[circuit, A on L1, L2, L3]`: what nobody can be given |
 | `base` | the same, of that only what meters show beside the sessions |
 | `concurrent` | caps on sessions `[circuit, most, file, line, groups]` |
-| `overrides` | `[id, who, why, created, until, token, station, class]`, whole as well |
+| `overrides` | `[id, who, why, created, until, token, station, class, role, category, circuit, holds]`, whole as well |
 | `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use]` |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
+| `responses` | by EVSE whose demand an incident changes `[incident, kind, subject, response, file, line,` and, before it, `rank, floor A, |
+| | most A, weight]` |
 | `lines` | by EVSE `[state, A it could draw, A in force, A said last, answer, lease's end]` |
 | `grants`, `bounds` | by EVSE `[A, number of what bound it]`; the texts of those numbers |
 | `tree`, `places`, `about` | in full ones only: circuits, EVSEs, and the figures and the clock all this refers to |
@@ -30,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from chargekit.controller.allocator import Allocation, Concurrent, Demand
-from chargekit.controller.places import Place
+from chargekit.controller.places import Answered, Place
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.policy.layers import Sourced
 from chargekit.policy.overrides import Override
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 KIND: Final = "decided"
 FULL_EVERY: Final = 200
 WHOLE: Final = ("limits", "reserved", "base", "concurrent", "overrides")
-KEYED: Final = ("demands", "sessions", "lines", "grants", "bounds")
+KEYED: Final = ("demands", "sessions", "responses", "lines", "grants", "bounds")
 FIXED: Final = ("tree", "places", "about")
 
 ENDLESS: Final = "infinity"
@@ -83,7 +85,7 @@ class DecisionLog:
         changed: dict[str, dict[str, Row | None]] = {name: {} for name in KEYED}
         dirty = self._touched(now)
         if demands is not self._demands:
-            self._compare_demands(demands, changed["demands"], dirty)
+            self._compare_demands(demands, changed, dirty)
         for key, place in dirty.items():
             self._put("lines", key, self._line(place, now), changed)
             self._put("sessions", key, self._session(place, now), changed)
@@ -110,7 +112,7 @@ class DecisionLog:
                 found.update({_id(place): place for place in places})
         return found
 
-    def _compare_demands(self, demands: Sequence[Demand], changed: dict[str, Row | None], dirty: dict[str, Place]) -> None:
+    def _compare_demands(self, demands: Sequence[Demand], changed: dict[str, dict[str, Row | None]], dirty: dict[str, Place]) -> None:
         self._demands, before = demands, self._rows
         self._rows = {one.id: one for one in demands}
         known, by_id = self._keyed["demands"], self.operator.demanding
@@ -118,10 +120,12 @@ class DecisionLog:
             old = before.get(key)
             if old is not one and old != one:
                 place = dirty[key] = by_id(key)
-                changed[key] = known[key] = _demand_row(one, self.operator.most_a(place))
+                changed["demands"][key] = known[key] = _demand_row(one, self.operator.most_a(place))
+                self._put("responses", key, _response_row(place.answered), changed)
         for key in before.keys() - self._rows.keys():
             del known[key]
-            changed[key] = None
+            changed["demands"][key] = None
+            self._put("responses", key, None, changed)
 
     def _put(self, section: str, key: str, row: Row | None, changed: dict[str, dict[str, Row | None]]) -> None:
         known = self._keyed[section]
@@ -157,7 +161,7 @@ class DecisionLog:
             "reserved": [[name, *amps] for name, amps in reserved.items() if any(amps)],
             "base": [[name, *amps] for name, amps in operator.meters.unexplained().items() if any(amps)],
             "concurrent": [[o.circuit, o.most, o.source.file, o.source.line, sorted(o.groups)] for o in concurrent],
-            "overrides": [[o.id, o.who, o.why, o.created, o.until, o.token, o.station, o.user_class] for o in operator.overrides],
+            "overrides": [_override_row(one) for one in operator.overrides],
         }
         found = {name: rows[name] for name in WHOLE if rows[name] != self._whole[name]}
         self._whole.update(found)
@@ -193,8 +197,7 @@ class DecisionLog:
         rule = operator.rules.classes.get(name) if name is not None else None
         source = str(rule.rank_source) if rule is not None else ""
         row: Row = [session.token, name or "", source, session.started, "", None, ""]
-        its = (o for o in operator.overrides if o.token == session.token or o.station == place.key[0])
-        override = next((o for o in its if operator.override_leads(o, now)), None)
+        override = operator.leading(place.key[0], session.token, now)
         if override is not None and rule is not None:
             row[4:] = [override.id, rule.rank, operator.rules.because_rank(rule.name)]
         return row
@@ -250,6 +253,18 @@ def _demand_row(one: Demand, own_a: float) -> Row:
         one.circuit, one.rank, _lists(one.tie), list(one.phases), one.least_a, one.most_a, one.because, one.weight, one.floor_a,
         one.step_a, one.group, own_a,
     ]  # fmt: skip
+
+
+def _override_row(one: Override) -> Row:
+    row: Row = [one.id, one.who, one.why, one.created, one.until, one.token, one.station, one.user_class]
+    return [*row, one.role, one.category, one.circuit, one.holds]
+
+
+def _response_row(one: Answered | None) -> Row | None:
+    if one is None:
+        return None
+    rank, floor_a, most_a, weight = one.before
+    return [one.incident, one.kind, one.subject, one.how, one.source.file, one.source.line, rank, floor_a, most_a, weight]
 
 
 def _lists(value: Any) -> Any:

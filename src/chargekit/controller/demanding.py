@@ -10,12 +10,13 @@ from chargekit.controller.dispatch import Outgoing
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Place
 from chargekit.controller.precedence import Precedence
+from chargekit.controller.responses import Responding
 from chargekit.model.limit import NO_AMPS, PhaseAmps, add
 from chargekit.model.points import point
 from chargekit.model.session import Session
 
 
-class Demanding(Precedence):
+class Demanding(Precedence, Responding):
     """The part of the operator that asks for amperes."""
 
     def _demanded(self, now: float) -> list[Demand]:
@@ -44,7 +45,8 @@ class Demanding(Precedence):
         demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
         demand = self.wanting(place, demand)
         weight = self.rules.weights.get(user_class, 1.0)
-        return self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
+        guided = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
+        return self.response(place, guided, now)
 
     @point("controller.leads")
     def leads(self, place: Place) -> Session | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from chargekit.controller.allocator import Allocation, Demand
-from chargekit.controller.replaying import Line, Seated, Situation, through
+from chargekit.controller.replaying import Line, Responded, Seated, Situation, through
 from chargekit.controller.room import NOMINAL_V, PHASE, Room
 from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
@@ -93,6 +93,7 @@ class Explanation:
     in_force_a: float | None = None
     on_the_wire: str = ""
     overrides: tuple[str, ...] = ()
+    response: str = ""
     next_changes: tuple[tuple[float, str], ...] = ()
     instead: Change | None = None
 
@@ -124,13 +125,15 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     grant = allocation.grants[evse]
     binding = binding_of(one, allocation, demand)
     wire = _wire(one, allocation, demand, line)
-    got = _got(demand, grant.amps, rating, binding, grant.bound_by, planned=one.planned(demand))
+    response = one.responses.get(evse)
+    got = _got(demand, grant.amps, rating, binding, grant.bound_by, planned=one.planned(demand), response=response)
     if wire and grant.amps > 0:
         got = got.replace("gets", "is granted", 1)
     return Explanation(
         evse, one.number, one.t, one.rules, f"{evse} {f'{got}; {wire}' if wire else got}.", line.state, session, grant.amps, demand.least_a,
         demand.most_a, rating, demand.because or f"rank {demand.rank}", grant.bound_by, binding, line.in_force_a, wire,
-        _overridden(one, demand), _next(one, line), best(one, allocation, demand, _row(one, demand, grant.bound_by)),
+        _overridden(one, demand), _responding(response, rating), _next(one, line),
+        best(one, allocation, demand, _row(one, demand, grant.bound_by)),
     )  # fmt: skip
 
 
@@ -154,7 +157,25 @@ def _nothing(one: Situation, evse: str, line: Line, session: Seated | None) -> s
             return f"{evse} gets nothing: no session runs there{stays}."
 
 
-def _got(demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str, *, planned: bool) -> str:
+def _responding(response: Responded | None, rating: float) -> str:
+    """What an open incident changed of a demand, and what it was."""
+    if response is None:
+        return ""
+    before = f"rank {response.rank}, {figure(response.floor_a)} A promised, {figure(min(rating, response.most_a))} A at most"
+    return (
+        f"{response.how} ({response.source}), while {response.incident} is open: {response.kind} of {response.subject}; without it {before}"
+    )
+
+
+def _got(
+    demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str, *, planned: bool, response: Responded | None = None
+) -> str:
+    if response is not None and demand.most_a < response.most_a:
+        by = f"{response.how} ({response.source}) while {response.incident} is open: {response.kind} of {response.subject}"
+        if demand.most_a < demand.least_a:
+            return f"gets nothing: suspended by {by}"
+        if amps >= demand.most_a - EPS:
+            return f"gets {figure(amps)} A, all that is kept for it by {by}"
     if planned and demand.most_a < demand.least_a:
         return "gets nothing: its plan has it wait"
     if amps >= demand.most_a - EPS:

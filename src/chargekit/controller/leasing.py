@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 from chargekit.controller.allocator import Allocation, Grant
@@ -77,6 +78,7 @@ class Leasing(Operating):
         if not ups:
             return
         held, limits = self.at_worst(), self.meters.bounds
+        short: dict[str, None] = {}
         for amps, place, because in ups:
             mine = self.reserve(place.outgoing, place.peer, now)
             room = [limits[name] - held[name][phase] for name in place.path if name in limits for phase in place.phases]
@@ -87,19 +89,21 @@ class Leasing(Operating):
                     self._lease(place, 0.0, because, now, out, "waiting for room; ")
                 elif current is not None and now > self.renewal(current):
                     self._lease(place, current.amps, because, now, out)
-                self._await_room(place, now, out)
+                short.update(dict.fromkeys(place.path))
                 continue
             self._lease(place, target, because, now, out)
             grown = place.on(max(0.0, target - mine))
             for name in place.path:
                 held[name] = add(held[name], grown)
             if target < amps:
-                self._await_room(place, now, out)
+                short.update(dict.fromkeys(place.path))
+        if short:
+            self._soon(now + 1.0)
+            self._ask_readings(short, now, out)
 
-    def _await_room(self, place: Place, now: float, out: list[Effect]) -> None:
-        """Somebody waits for amperes that others were told to leave: look again soon, and ask those for a reading if none is due."""
-        self._soon(now + 1.0)
-        for name in place.path:
+    def _ask_readings(self, circuits: Iterable[str], now: float, out: list[Effect]) -> None:
+        """Somebody waits there for amperes that others were told to leave: ask those for a reading, where none is due."""
+        for name in circuits:
             for other in self.reserves.at[name]:
                 outgoing = other.outgoing
                 if len(outgoing.claims) < 2 or other.known.session is None or not other.peer.online:

@@ -39,6 +39,8 @@ class CircuitMeters:
         """What each circuit may carry, A; its rating if not told."""
         self.flows: dict[str, PhaseAmps] = {}
         """A by phase that a meter showed last, believed or not."""
+        self.supply: dict[str, tuple[PhaseAmps, PhaseAmps]] = {}
+        """V and A by phase that a circuit's meter showed last, believed or not."""
         self.shown: dict[str, tuple[float, PhaseAmps]] = {}
         """What a believed meter showed last: W, and A by phase beside our sessions, negative where the sun gives more than is used."""
         self._maps = {m.id: register_map(m.model) for m in self.points.values()}
@@ -121,6 +123,7 @@ class CircuitMeters:
             if all(map(math.isfinite, (sample.power_w, one, two, three))):
                 self.shown[meter.circuit] = sample.power_w, (one, two, three)
         self.flows[meter.circuit] = sample.current_a
+        self.supply[meter.circuit] = sample.voltage_v, sample.current_a
         self._take(meter.circuit, sample.current_a, ours, expected, most, now)
         return True
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from chargekit.controller.allocator import Concurrent, Demand
 from chargekit.controller.csms import Controller
+from chargekit.controller.incidents import Incidents
+from chargekit.controller.infeasible import Infeasible
 from chargekit.controller.meters import CircuitMeters
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
@@ -42,6 +44,11 @@ class Operating:
     shares: bool
     sample_s: int
     returned: bool
+    incidents: Incidents
+    infeasible: Infeasible
+    every_s: float
+    hold_until: float
+    watched_from: float
     _changed: dict[Key, Place]
     _demands: list[Demand]
     _by_id: dict[str, Place]
@@ -80,6 +87,18 @@ class Operating:
             """Decide soon."""
             ...
 
-        def _incident(self, station: str, kind: str, why: str, out: list[Effect]) -> None:
-            """Put an incident on record."""
+        def _incident(self, station: str, kind: str, why: str, out: list[Effect], now: float) -> None:
+            """Something went wrong at a station."""
+            ...
+
+        def override_leads(self, one: Override, now: float) -> bool:
+            """Whether an override is in force."""
+            ...
+
+        def class_name(self, token: str) -> str | None:
+            """The class of a token."""
+            ...
+
+        def held_first(self, station: str, token: str, now: float) -> bool:
+            """Whether an override that holds leads a session."""
             ...

@@ -17,6 +17,7 @@ from chargekit.controller.decisions_log import DecisionLog
 from chargekit.controller.demanding import Demanding
 from chargekit.controller.dispatch import Claim, Outgoing
 from chargekit.controller.feedback import Feedback
+from chargekit.controller.incidents import Incidents
 from chargekit.controller.infeasible import Infeasible
 from chargekit.controller.leasing import DEFAULT_ID, Leasing
 from chargekit.controller.meters import CircuitMeters
@@ -25,11 +26,12 @@ from chargekit.controller.places import Key, Place, Reserves
 from chargekit.controller.planning import Planning
 from chargekit.controller.rules_desk import RulesDesk
 from chargekit.controller.token_desk import TokenDesk
+from chargekit.controller.watching import Watched, Watching
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.points import point
 from chargekit.model.profile import ChargingProfile, Period, Purpose
 from chargekit.model.site import Circuit, Site
-from chargekit.policy.overrides import Override, create
+from chargekit.policy.overrides import Override
 from chargekit.policy.rulebook import Rulebook
 from chargekit.wire.messages import (
     CommandReply,
@@ -38,10 +40,11 @@ from chargekit.wire.messages import (
     Reply,
     SetKey,
     SetProfile,
+    StatusChanged,
     TransactionEnded,
     TransactionStarted,
 )  # fmt: skip
-from chargekit.world.events import Effect, Hand, Note, Words
+from chargekit.world.events import Effect, Hand, Words
 
 UNCOUNTED_WH = 250.0
 """Energy after which a register that stands still is not believed: the coarsest count 100 Wh."""
@@ -50,7 +53,7 @@ _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
-class Operator(Feedback, Demanding, Leasing):
+class Operator(Feedback, Demanding, Leasing, Watching):
     """Leads one site. Knows the stations through its CSMS and the circuits through their meters."""
 
     def __init__(self, site: Site, rules: Rulebook, csms: Controller, *, every_s: float = 5.0, sample_s: int = 10) -> None:
@@ -85,6 +88,12 @@ class Operator(Feedback, Demanding, Leasing):
         # After a restart nothing is decided before then, unless a circuit is over its rating.
         self.gather_s = min(5.0, max(0.5, len(self.places) / 200.0))
         self.infeasible = Infeasible()
+        below: dict[str, list[str]] = {name: [] for name in site.circuits}
+        for spec in site.stations:
+            for name in paths[spec.circuit]:
+                below[name].append(spec.id)
+        self.incidents, self.watched, self.answers = Incidents(rules.incidents), Watched(below), ()
+        self.watched_from = csms.back_at or 0.0
         self.planning = Planning(self)
         self.concurrent = self.session_caps()
         self.shares = bool(self.concurrent or rules.weights)
@@ -96,15 +105,16 @@ class Operator(Feedback, Demanding, Leasing):
 
     @property
     def due(self) -> float | None:
-        return min(self.poll_at, self.decide_at) if self.meters.points else self.decide_at
+        first = min(self.decide_at, self.watched.at)
+        return min(self.poll_at, first) if self.meters.points else first
 
     # --- events of the CSMS -------------------------------------------------------------------------------------
 
     def linked(self, peer: Peer, up: bool, now: float, out: list[Effect]) -> None:
         """Defaults are checked on every connect: 1.6 sends no BootNotification on a plain reconnect."""
         self._change(peer)
+        self._link(peer, up, now)
         if not up:
-            out.append(Note("controller", peer.spec.id, "incident", {"kind": "offline", "because": "the link closed"}))
             self._soon(now)
 
     def _greet(self, peer: Peer, now: float, out: list[Effect]) -> None:
@@ -140,6 +150,8 @@ class Operator(Feedback, Demanding, Leasing):
                 self._soon(now)
             case Metered():
                 self._read(peer, fact, now, out)
+            case StatusChanged():
+                self._status(peer, fact.status, fact.evse, now, out)
             case _:
                 pass
 
@@ -149,9 +161,10 @@ class Operator(Feedback, Demanding, Leasing):
                 place = self.places[(peer.spec.id, number)]
                 if reply is not None and isinstance(reply, Reply) and reply.accepted:
                     place.outgoing.confirmed(self.rules.default_a.value)
+                    self.watched.refused.pop(("default_refused", peer.spec.id), None)
                     self.csms.release(peer, now, out)
                 elif reply is not None:
-                    self._incident(peer.spec.id, "default refused", "its rating stays reserved", out)
+                    self._incident(peer.spec.id, "default_refused", "its rating stays reserved", out, now)
             case ("lease", int(number), Claim() as claim):
                 place = self.places[(peer.spec.id, number)]
                 if reply is None:
@@ -159,10 +172,11 @@ class Operator(Feedback, Demanding, Leasing):
                     self._soon(now)
                 elif isinstance(reply, Reply) and reply.accepted:
                     place.outgoing.accepted(claim, now)
+                    self.watched.refused.pop(("profile_refused", peer.spec.id), None)
                 else:
                     place.outgoing.rejected(claim)
                     self.told_limits.pop((peer.spec.id, number), None)
-                    self._incident(peer.spec.id, "profile refused", getattr(reply, "status", ""), out)
+                    self._incident(peer.spec.id, "profile_refused", f"it answered {getattr(reply, 'status', '')[:40]}", out, now)
             case ("reading", int(number)) if reply is not None and not (isinstance(reply, Reply) and reply.accepted):
                 # Not asked again: its readings come when they come.
                 self.places[(peer.spec.id, number)].asked_at = math.inf
@@ -170,9 +184,6 @@ class Operator(Feedback, Demanding, Leasing):
                 self.tokens.replied(peer, number, reply, now, out)
             case _:
                 pass
-
-    def _incident(self, station: str, kind: str, why: str, out: list[Effect]) -> None:
-        out.append(Note("controller", station, "incident", {"kind": kind, "because": why}))
 
     def demanding(self, name: str) -> Place:
         """The EVSE that makes a demand, by the demand's id."""
@@ -187,17 +198,18 @@ class Operator(Feedback, Demanding, Leasing):
                 circuit = str(args["circuit"])
                 self.caps[circuit] = Limit(circuit, float(args["limit_a"]), rule="cap set by hand")
             case "create_override":
-                try:
-                    made = create(self.rules, args, now)
-                except ValueError as why:
-                    out.append(Note("controller", self.site.id, "override", {"refused": str(why)}))
+                if not self._create_override(args, now, out):
                     return True
-                self.overrides = [o for o in self.overrides if o.id != made.id] + [made]
-                body = {"id": made.id, "who": made.who, "why": made.why, "until": made.until}
-                out.append(Note("controller", self.site.id, "override", body))
             case "revoke_override":
-                self.overrides = [o for o in self.overrides if o.id != str(args["id"])]
-                self._changed = dict(self.places)
+                if not self._revoke_override(args, now, out):
+                    return True
+            case "list_overrides":
+                self._list_overrides(now, out)
+                return True
+            case "report_fault":
+                self.report(args, now, out)
+            case "clear_fault":
+                self.clear(args, now, out)
             case "set_class":
                 self.classes[str(args["token"])] = str(args["user_class"])
                 self.tokens.changed(now, out)
@@ -246,6 +258,11 @@ class Operator(Feedback, Demanding, Leasing):
         if self.meters.points and self.poll_at <= now:
             self.poll_at = (int(now / self.every_s + 1e-9) + 1) * self.every_s
             out.extend(self.meters.polls())
+        if self.watched.at <= now and now < self.decide_at:
+            self.watch(now, out)
+            if self.answering(now):
+                self._changed = dict(self.places)
+                self._soon(now)
         if self.decide_at <= now:
             self._decide(now, out)
 
@@ -263,14 +280,10 @@ class Operator(Feedback, Demanding, Leasing):
         if self.desk.again(now) or self.overrides:
             # A rank is a matter of time then: every session is asked again.
             self._changed = dict(self.places)
-        ended = [o for o in self.overrides if o.until <= now]
-        for one in ended:
-            if not self.override_leads(one, now):
-                self.overrides.remove(one)
-                out.append(Note("controller", self.site.id, "override", {"id": one.id, "ended": True}))
-        for one in self.overrides:
-            if one.until > now:
-                self.decide_at = min(self.decide_at, one.until)
+        self.decide_at = min(self.decide_at, self._run_out(now, out))
+        self.watch(now, out)
+        if self.answering(now):
+            self._changed = dict(self.places)
         self._changed |= self.planning.look(now, out)
         self._dispatch(self._allocate(now), now, out)
         if self._last is not None:

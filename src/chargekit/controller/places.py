@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from chargekit.controller.allocator import Demand
 from chargekit.controller.appetite import Appetite
 from chargekit.controller.dispatch import Outgoing
 from chargekit.controller.peer import EvseKnown, Peer
 from chargekit.model.limit import NO_AMPS, PhaseAmps
+from chargekit.model.located import Source
 from chargekit.model.metering import MeterSample
 from chargekit.model.session import Session as ChargingSession
 from chargekit.model.site import Circuit
@@ -23,12 +25,24 @@ Key = tuple[str, int]
 """Station id and EVSE number."""
 
 
+class Answered(NamedTuple):
+    """Which incident changes a demand, what the rules say to it and where, and what the demand was: rank, floor, most (A), weight."""
+
+    incident: str
+    kind: str
+    subject: str
+    how: str
+    source: Source
+    before: tuple[int, float, float, float]
+
+
 @dataclass(slots=True, eq=False)
 class Place:
     """One EVSE: what is known of it, what was sent to it, and where it stands in the site. `wired`: site phases by terminal.
 
-    `demand` is kept until the operator says it changed. Nothing needs to be sent up to and including `quiet_until`, as long as it is
-    granted `granted_a` and `stamp` is still that of what was sent. `told_at`: when a profile was sent last; `asked_at`: a reading.
+    `demand` is kept until the operator says it changed, and `answered` with it. Nothing needs to be sent up to and including
+    `quiet_until`, as long as it is granted `granted_a` and `stamp` is still that of what was sent. `told_at`: when a profile was sent
+    last; `asked_at`: a reading.
     """
 
     key: Key
@@ -38,6 +52,7 @@ class Place:
     path: tuple[str, ...]
     wired: tuple[int, ...]
     demand: Demand | None = None
+    answered: Answered | None = None
     quiet_until: float = -math.inf
     granted_a: float = -1.0
     stamp: int = -1

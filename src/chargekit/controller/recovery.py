@@ -80,6 +80,7 @@ class Memory:
         self._touched: dict[Key, Place] = {}
         self._sessions: dict[Key, ChargingSession | None] = dict.fromkeys(operator.places)
         self._levers: dict[str, Any] = {}
+        self._incidents: tuple[int, dict[Any, Any]] = (0, {})
         self._next_tx = csms.next_tx
         self._begun = False
         for place in operator.places.values():
@@ -101,7 +102,7 @@ class Memory:
         csms.next_tx = self._next_tx = int(saved.get("next_tx", 1 + int(now * 10.0)))
         operator.caps = {name: Limit(name, amps, rule="cap set by hand") for name, amps in saved.get("caps", {}).items()}
         operator.classes = dict(saved.get("classes", {}))
-        operator.overrides = [Override(**one) for one in saved.get("overrides", ())]
+        operator.overrides = [operator.recalled(Override(**one)) for one in saved.get("overrides", ())]
         self._levers = {name: saved[name] for name in ("caps", "classes", "overrides") if name in saved}
         for key, place in operator.places.items():
             data = saved.get(f"evse/{key[0]}/{key[1]}")
@@ -111,7 +112,23 @@ class Memory:
                 rating = place.outgoing.rating_a
                 place.outgoing.recalled([Claim(rating, math.inf, rating, None, None, True)], None, False)
                 self.unproven[key] = -math.inf
+        self._recall_incidents(saved.get("incidents", {}), now)
         self._touched.clear()
+
+    def _recall_incidents(self, saved: Mapping[str, Any], now: float) -> None:
+        """What was open goes on. Stations that were known have the time to come back before they count as gone."""
+        operator, watched = self.operator, self.operator.watched
+        operator.incidents.recall(saved.get("incidents", {}))
+        watched.reports = {(kind, subject): (until, by) for kind, subject, until, by in saved.get("reports", ())}
+        watched.refused = {one.about: one.because for one in operator.incidents.open.values() if one.kind.endswith("_refused")}
+        known = dict.fromkeys(key[0] for key, place in operator.places.items() if place.outgoing.default_a is not None)
+        watched.away = dict.fromkeys(known, now + SYNC_S)
+        for kind, subject in operator.incidents.open:
+            if kind == "communications_lost":
+                watched.away[subject] = now
+            elif kind == "circuit_lost":
+                watched.fed[subject] = None
+        watched.at = now
 
     def _recall(self, place: Place, data: Mapping[str, Any]) -> None:
         place.outgoing.recalled([claim_of(one) for one in data["claims"]], data["default_a"], data["unruly"])
@@ -143,7 +160,15 @@ class Memory:
             out.append(Save("next_tx", self._next_tx))
         if isinstance(event, (Hand, Wake)):
             out += self._changed_levers()
-        return out
+        return out + self._changed_incidents()
+
+    def _changed_incidents(self) -> list[Effect]:
+        stamp, reports = self.operator.incidents.stamp, self.operator.watched.reports
+        if (stamp, reports) == self._incidents:
+            return []
+        self._incidents = stamp, dict(reports)
+        rows = [[*about, until, by] for about, (until, by) in reports.items()]
+        return [Save("incidents", {"incidents": self.operator.incidents.saved(), "reports": rows})]
 
     def _begin(self) -> list[Effect]:
         self._begun = True
@@ -153,6 +178,9 @@ class Memory:
             body: dict[str, Any] = {"boots": self.boots, "memory": not self.blank, "rules": rules, "sessions": len(self.unheard)}
             if self.before and self.before != rules:
                 body["rules_before"] = self.before
+            site, began = self.operator.site, list[Effect]()
+            self.operator.incident_begins("controller_restart", site.id, site.root.name, "the controller was away", self.back_at, began)
+            out += began
             out.append(Note("controller", self.operator.site.id, "restarted", body))
         return out
 

@@ -20,6 +20,8 @@ from chargekit.model.site import Circuit
 from chargekit.policy.overrides import Override
 
 MOST: Final = 1e9
+NEWER: Final = ("responses",)
+"""What older records do not hold."""
 FAULTS: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
@@ -64,6 +66,21 @@ class Seated:
     override: str
     own_rank: int | None
     own_because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Responded:
+    """An incident that changed a demand, how, by which rule, and the demand's rank, floor (A), most (A) and weight without it."""
+
+    incident: str
+    kind: str
+    subject: str
+    how: str
+    source: Source
+    rank: int
+    floor_a: float
+    most_a: float
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +136,15 @@ class Situation:
     out: str
     faults: tuple[str, ...] = ()
     own_most_a: Mapping[str, float] = field(default_factory=dict)
+    responses: Mapping[str, Responded] = field(default_factory=dict)
 
     def figure(self, name: str) -> float:
         return self.figures[name][0]
 
     def planned(self, demand: Demand) -> bool:
         """Whether its plan keeps it below what it can use."""
-        return demand.most_a < self.own_most_a.get(demand.id, demand.most_a) - 0.05
+        response = self.responses.get(demand.id)
+        return (demand.most_a if response is None else response.most_a) < self.own_most_a.get(demand.id, demand.most_a) - 0.05
 
     def before_margin(self, limit: Limit) -> float:
         """What a limit given to the allocator was before the margin was taken off, A."""
@@ -185,7 +204,9 @@ def _first_malformed(records: Sequence[Recorded]) -> Malformed:
 def _merge(state: dict[str, Any], body: Mapping[str, Any]) -> None:
     if body["full"]:
         state.clear()
-        state.update({name: body[name] for name in FIXED}, **{name: dict(body[name]) for name in KEYED})
+        state.update(
+            {name: body[name] for name in FIXED}, **{name: dict(body.get(name, {}) if name in NEWER else body[name]) for name in KEYED}
+        )
     for name in WHOLE:
         if name in body:
             state[name] = body[name]
@@ -214,8 +235,7 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
     return Situation(
         _whole(last.body["id"]), last.t, _text(last.body["rules"]), given, tuple(_number(row[6]) for row in state["limits"]),
         {_in(row[0], tree): _amps(row[1:]) for row in state["base"]},
-        tuple(Override(_text(i), _text(who), _text(why), _number(at), _number(until), _text(t), _text(s), _text(c))
-              for i, who, why, at, until, t, s, c in state["overrides"]),
+        tuple(map(_override, state["overrides"])),
         {key: _seated(row) for key, row in state["sessions"].items()},
         {key: _line(row) for key, row in state["lines"].items()},
         {key: (_number(row[0]), texts[_whole(row[1])]) for key, row in state["grants"].items()},
@@ -223,6 +243,7 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         {name: (_number(about[name][0]), _source(*about[name][1:])) for name in ("margin", "fallback", "default", "lease")},
         _text(about["site"]), calendar_of(about), _text(last.body["out"]), faults,
         {key: _number(row[11]) for key, row in state["demands"].items()},
+        {key: _responded(row) for key, row in state["responses"].items() if key in state["demands"]},
     )  # fmt: skip
 
 
@@ -261,6 +282,21 @@ def _demand(key: str, row: Sequence[Any], tree: Mapping[str, Circuit]) -> Demand
         key, _in(circuit, tree), _whole(rank), _tuples(tie), _phases(phases), _number(least), _number(most), _text(because), weight_,
         _number(floor), step_, _text(group),
     )  # fmt: skip
+
+
+def _override(row: Sequence[Any]) -> Override:
+    ident, who, why, at, until, token, station, user_class, *more = row
+    role, category, circuit, holds = more or ("", "", "", False)
+    return Override(
+        _text(ident), _text(who), _text(why), _number(at), _number(until), _text(token), _text(station), _text(user_class), _text(role),
+        _text(category), _text(circuit), holds is True,
+    )  # fmt: skip
+
+
+def _responded(row: Sequence[Any]) -> Responded:
+    incident, kind, subject, how, file, line, rank, floor, most, weight = row
+    before = _whole(rank), _number(floor), _number(most), _number(weight)
+    return Responded(_text(incident), _text(kind), _text(subject), _text(how), _source(file, line), *before)
 
 
 def _line(row: Sequence[Any]) -> Line:

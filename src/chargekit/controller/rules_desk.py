@@ -56,9 +56,11 @@ class RulesDesk:
 
     # --- access -------------------------------------------------------------------------------------------------
 
-    def admitted(self, station: str, token: str, user_class: str | None, limits: Sequence[Limit], now: float) -> Access:
+    def admitted(
+        self, station: str, token: str, user_class: str | None, limits: Sequence[Limit], now: float, *, incident: bool = False
+    ) -> Access:
         """Whether a token may charge at a station. Who charges there already may always be heard: to stop, too, takes an Authorize."""
-        said = decide(self.rules.access, token, user_class, station, self.when(now), self.state(limits))
+        said = decide(self.rules.access, token, user_class, station, self.when(now), self.state(limits, incident=incident))
         if said.rule in ("place", "window", "guests") and self._charges(station, token):
             return Access("Accepted", "running", f"{token} charges at {station} already", said.source)
         if not said.accepted and self._told.get(station) != (token, said):
@@ -75,9 +77,9 @@ class RulesDesk:
                 return True
         return False
 
-    def state(self, limits: Sequence[Limit]) -> SiteState:
-        """How the site is: a silent meter and an unruly station are incidents."""
-        incident = any("silent" in one.rule for one in limits) or any(p.outgoing.unruly for p in self.places.values())
+    def state(self, limits: Sequence[Limit], *, incident: bool = False) -> SiteState:
+        """How the site is. `incident`: one more than minor is open; a silent meter and an unruly station count at once."""
+        incident = incident or any("silent" in one.rule for one in limits) or any(p.outgoing.unruly for p in self.places.values())
         root = self.site.root.name
         lowest = min((one.limit_a for one in limits if one.circuit == root), default=math.inf)
         drawn = max(self.meters.flows.get(root, (0.0,)))

@@ -47,6 +47,7 @@ def changes(one: Situation, demand: Demand, row: int | None) -> Iterator[tuple[s
     asks for more, a vehicle that takes all its outlet gives."""
     yield from _back(one)
     yield from _without_overrides(one)
+    yield from _without_responses(one)
     if row is not None:
         yield from _wider(one, row)
     own, rating = one.own_most_a.get(demand.id, demand.most_a), one.places[demand.id].rating_a
@@ -88,6 +89,18 @@ def _without_overrides(one: Situation) -> Iterator[tuple[str, Shared]]:
         if any(demand.id in own for demand in one.given.demands):
             demands = tuple(replace(d, rank=own[d.id].own_rank or 0) if d.id in own else d for d in one.given.demands)
             yield f"override {override.id} gone", replace(one.given, demands=demands)
+
+
+def _without_responses(one: Situation) -> Iterator[tuple[str, Shared]]:
+    """Each incident over, for the demands it changes: what it takes away beside is looked at where a station or a limit is."""
+    for incident in dict.fromkeys(answer.incident for answer in one.responses.values()):
+        mine = {key: answer for key, answer in one.responses.items() if answer.incident == incident}
+        demands = tuple(
+            replace(d, rank=was.rank, floor_a=was.floor_a, most_a=was.most_a, weight=was.weight) if (was := mine.get(d.id)) else d
+            for d in one.given.demands
+        )
+        first = next(iter(mine.values()))
+        yield f"{incident} ({first.kind} of {first.subject}) over, and no {first.how}", replace(one.given, demands=demands)
 
 
 def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:

@@ -30,6 +30,8 @@ from chargekit.wire.messages import (
 )  # fmt: skip
 from chargekit.world.history import Record
 
+NOTED = ("incident", "escalation", "override")
+"""What the controller notes that cases look at, where it is ours."""
 OfTransaction = TransactionStarted | Metered | ChargingStateChanged | TransactionEnded
 
 
@@ -138,6 +140,7 @@ class Witnessed:
         self.silent: dict[str, None] = {}
         self.replies: dict[str, dict[str, Any]] = {}
         self.doorway = Doorway()
+        self.noted: dict[str, list[Record]] = {kind: [] for kind in NOTED}
         self.last_seq = 0
         self._asked: dict[tuple[str, str, str], Fact | None] = {}
         self._calls: dict[tuple[str, str], Message] = {}
@@ -163,6 +166,8 @@ class Witnessed:
             self._wire(record)
         elif record.witness == "controller" and record.kind == "reply":
             self.replies[str(record.body.get("ask"))] = dict(record.body)
+        elif record.witness == "controller" and record.kind in self.noted:
+            self.noted[record.kind].append(record)
         for entry in tuple(self._waiting):
             holds, future = entry
             if not future.done() and holds():

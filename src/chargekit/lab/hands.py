@@ -17,12 +17,33 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "open_breaker": ("circuit",), "close_breaker": ("circuit",), "present": ("token", "evse"), "press_stop": ("evse",),
     "ev_certificate": ("action", "exi"), "external_limit": ("limit_a",),
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
-    "revoke_override": ("id",), "set_class": ("token", "user_class"),
+    "revoke_override": ("id", "who"), "list_overrides": (), "report_fault": ("kind", "subject", "who", "why"),
+    "clear_fault": ("kind", "subject", "who"), "set_class": ("token", "user_class"),
     "set_departure": ("departs",),
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (), "csms_off": (), "csms_on": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
-    {"token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
+    {
+        "token",
+        "id",
+        "who",
+        "why",
+        "user_class",
+        "status",
+        "group",
+        "vehicle",
+        "circuit",
+        "station",
+        "meter",
+        "fault",
+        "action",
+        "schema",
+        "role",
+        "category",
+        "scope",
+        "kind",
+        "subject",
+    }
 )
 FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs", "needs_kwh"})
 LONGEST: Final = 500

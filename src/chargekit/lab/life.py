@@ -208,6 +208,6 @@ class _Living:
             self.life.messages += 1
         elif kind == "breaker" and not record.body["closed"]:  # type: ignore[attr-defined]
             self.life.trips.append((record.t, record.subject, str(record.body["because"])))  # type: ignore[attr-defined]
-        elif kind == "incident":
+        elif kind == "incident" and not record.body.keys() & {"ended", "again"}:  # type: ignore[attr-defined]
             name = str(record.body["kind"])  # type: ignore[attr-defined]
             self.life.incidents[name] = self.life.incidents.get(name, 0) + 1

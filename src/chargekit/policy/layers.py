@@ -10,6 +10,10 @@ from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.policy.schema import BY_PATH, DOMAINS, KEYS, LAYERS, PORTFOLIO, SITE, TYPE, keys_of
 
 DEFAULTS: Final = {"lease": 900.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
+MERGED: Final = frozenset({"incidents.overrides", "incidents.responses"})
+"""Tables whose entries are of all layers together, the lowest that names one leading."""
+TOGETHER: Final = frozenset({"access.blocked", "incidents.roles"})
+"""What every layer that says something adds to."""
 UNITS: Final = {"lease": "s", "margin": "A", "fallback": "A", "default": "A", "meter_stale": "s"}
 
 
@@ -99,11 +103,24 @@ class Layers:
         for key in KEYS:
             path = f"{key.domain}.{key.name}"
             said = [(layer, node) for layer, node in self.said(key.domain, key.name) if layer != without]
-            for layer, node in said if path == "access.blocked" else said[:1]:
+            if path in MERGED:
+                found += _merged(path, said)
+                continue
+            for layer, node in said if path in TOGETHER else said[:1]:
                 found += [Effective(name, value, layer, source) for name, value, source in _flat(path, node)]
             if not said and key.name in DEFAULTS:
                 found.append(Effective(path, f"{DEFAULTS[key.name]:g} {UNITS[key.name]}", "built-in", BUILT_IN))
         return tuple(found)
+
+
+def _merged(path: str, said: list[tuple[str, Located]]) -> Iterator[Effective]:
+    """The entries of all layers: what a lower one says of an entry stands in place of it, or, of a category of overrides, beside it."""
+    rows: dict[str, Effective] = {}
+    for layer, node in reversed(said):
+        for name in node.table() if path == "incidents.responses" else ():
+            rows = {key: row for key, row in rows.items() if key != f"{path}.{name}" and not key.startswith(f"{path}.{name}.")}
+        rows.update({name: Effective(name, value, layer, source) for name, value, source in _flat(path, node)})
+    yield from rows.values()
 
 
 def _flat(path: str, node: Located) -> Iterator[tuple[str, str, Source]]:

@@ -14,6 +14,7 @@ from chargekit.model.located import Source
 from chargekit.model.site import Site
 from chargekit.policy.findings import Finding, people
 from chargekit.policy.guarantees import guarantees
+from chargekit.policy.incident_lint import incident_faults
 from chargekit.policy.mistakes import mistakes
 from chargekit.policy.rulebook import Rulebook
 from chargekit.policy.schema import DAY_NAMES
@@ -26,7 +27,7 @@ _WILD: Final = frozenset("*?[")
 def lint(rules: Rulebook, site: Site) -> list[Finding]:
     """Everything that is wrong with a site's rules, in the order of the files."""
     found = [*_patterns(rules), *_covered(rules), *_never(rules, site), *_nobody(rules), *_gaps(rules), *_expiry(rules)]
-    found += [*guarantees(rules, site), *mistakes(rules, site)]
+    found += [*guarantees(rules, site), *mistakes(rules, site), *incident_faults(rules, site)]
     return sorted(dict.fromkeys(found), key=lambda one: (one.source.file, one.source.line, one.kind, one.message))
 
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from chargekit.model.located import BadInput, Located, nearest, type_names
+from chargekit.model.located import BadInput, Located, nearest, shown, type_names
 
+LONGEST_NAME: Final = 60
 _ANY_OF: Final = re.compile(r"\[!?.[^]]*\]")
 """One character of a set, as `fnmatch` reads it."""
 
@@ -46,6 +47,14 @@ def a_pattern(node: Located) -> str:
             node.source, f"text expected, found {type_names.get(type(node.value), 'nothing')}", 'a token is written in quotes: "0123"'
         )
     return node.value
+
+
+def a_name(node: Located) -> str:
+    """A role or somebody who has one. BadInput for what is no plain text."""
+    name = node.value
+    if not isinstance(name, str) or not name or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise BadInput(node.source, f"a name of 1 to {LONGEST_NAME} printable characters expected, found {shown(name)}")
+    return name
 
 
 def _some(node: Located | None, what: str) -> list[Located]:

@@ -15,7 +15,9 @@ from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
 from chargekit.policy.access import AccessRules, parse_access
+from chargekit.policy.incidents import IncidentRules, parse_incidents
 from chargekit.policy.layers import Effective, Layers, Sourced
+from chargekit.policy.override_rules import GENERAL, OverrideRule, parse_overrides
 from chargekit.policy.people import a_pattern, narrowness, one_class
 from chargekit.policy.priority import Order, PriorityRules
 from chargekit.policy.ranking import parse_priority, ranked
@@ -36,15 +38,6 @@ class ClassRule:
     rank: int
     class_source: Source
     rank_source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class OverrideRule:
-    """Who may authorise an override and for how long at most."""
-
-    who: tuple[str, ...]
-    max_duration_s: float
-    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +68,9 @@ class Rulebook:
     sessions: tuple[SessionCap, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
     """A class's share of a surplus against its peers'; 1 where none is said."""
+    overrides: Mapping[str, OverrideRule] = field(default_factory=dict)
+    """By category, the general one (`override_rule`) first."""
+    incidents: IncidentRules = field(default_factory=IncidentRules)
 
     @property
     def narrow_first(self) -> tuple[tuple[str, str], ...]:
@@ -108,15 +104,17 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
     tokens_node = layers.find("access", "tokens", "site")
     tokens = tuple((p, one_class(n, classes)) for p, n in tokens_node.table().items()) if tokens_node else ()
     default = layers.lowest("access", "default_class")
+    overrides = parse_overrides(layers)
     rules = Rulebook(
         classes, tokens, one_class(default, classes) if default else (None if tokens else list(classes)[-1]),
-        _limits(layers, site), _overrides(layers),
+        _limits(layers, site), overrides[GENERAL],
         layers.figure("power", "lease", "s"), layers.figure("power", "margin", "A"),
         layers.figure("incidents", "fallback", "A"), layers.figure("incidents", "default", "A"),
         layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), layers.effective(),
         parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
         cost_rules(*(layers.lowest("cost", key) for key in COST)),
         parse_sessions(layers.lowest("power", "sessions"), classes, site), parse_weights(layers.lowest("power", "weights"), classes),
+        overrides, parse_incidents(layers, classes),
     )  # fmt: skip
     _lint(rules, site)
     said = sorted((row.key, row.value) for row in rules.effective)
@@ -183,17 +181,6 @@ def _limits(layers: Layers, site: Site) -> tuple[Limit, ...]:
             raise BadInput(one.source, f"circuit {name!r} is not known", nearest(name, site.circuits))
         limits.append(Limit(name, one.as_number("A", least=0), one.source, rule="import limit"))
     return tuple(limits)
-
-
-def _overrides(layers: Layers) -> OverrideRule:
-    node = layers.find("incidents", "overrides", "portfolio")
-    if node is None:
-        return OverrideRule((), 12 * 3600.0, BUILT_IN)
-    node.only("may_authorise", "max_duration")
-    if not node.has("max_duration"):
-        raise BadInput(node.source, "overrides without expiry: one that is forgotten would lead for ever", "max_duration: 12 h")
-    who = tuple(one.as_text() for one in node.list("may_authorise"))
-    return OverrideRule(who, node.number("max_duration", "s", least=1), node.source)
 
 
 def _lint(rules: Rulebook, site: Site) -> None:

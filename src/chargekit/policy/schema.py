@@ -13,6 +13,21 @@ DOMAINS: Final = ("access", "priority", "power", "cost", "incidents", "review")
 DAY_NAMES: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST_SESSIONS: Final = 1_000_000
 TRIGGERS: Final = ("dispatch_risk", "under_allocation", "few_free_chargers", "event")
+SEVERITIES: Final = ("minor", "major", "critical")
+KINDS: Final = (
+    "communications_lost", "meter_silent", "meter_implausible", "unruly", "circuit_lost", "controller_restart", "profile_refused",
+    "default_refused", "infeasible", "station_fault",
+)  # fmt: skip
+"""Kinds of incident."""
+CAPACITY: Final = ("communications_lost", "meter_silent", "meter_implausible", "unruly", "circuit_lost", "infeasible")
+"""Those by which capacity is lost: what the default response answers."""
+REPORTABLE: Final = ("communications_lost", "meter_silent", "meter_implausible", "unruly", "circuit_lost", "station_fault")
+"""Those an operator may report, too."""
+LASTS_S: Final = {"controller_restart": 60.0}
+"""Kinds that end by themselves, and after how long at most, s."""
+RESPONSES: Final = ("protect_critical", "reduce_evenly", "suspend_lower", "none")
+SCOPES: Final = ("token", "station", "circuit", "site")
+"""What an override may be for, narrowest first."""
 
 Shape = dict[str, Any]
 
@@ -41,6 +56,7 @@ AMPS, SECONDS, ENERGY = _quantity("A"), _quantity("ms", "s", "min", "h", "d"), _
 PERCENT: Final = _quantity("%")
 PRICE: Final[Shape] = {"type": "number"}
 ANY: Final[Shape] = {"type": ["number", "string"]}
+COUNT: Final[Shape] = {"type": "integer", "minimum": 1}
 DAYS_COUNT: Final[Shape] = {"type": "integer", "minimum": 1, "maximum": 366}
 CLOCK: Final[Shape] = {
     "anyOf": [{"type": "string", "pattern": r"^([01]?\d|2[0-4]):[0-5]\d$"}, {"type": "integer", "minimum": 0, "maximum": 1440}],
@@ -64,6 +80,20 @@ TRIGGER: Final[dict[str, Shape]] = {
     "when": {"enum": list(TRIGGERS)}, "classes": NAMES, "as": TEXT, "lasts": SECONDS, "within": SECONDS, "below": ENERGY,
     "free_below": {"type": "integer", "minimum": 1}, "days": DAYS_COUNT, "name": TEXT, "from": INSTANT, "to": INSTANT,
 }  # fmt: skip
+
+
+MAY: Final[dict[str, Shape]] = {
+    "may_authorise": _list(TEXT), "max_duration": SECONDS, "scope": _list({"enum": list(SCOPES)}, 1), "holds": FLAG,
+}  # fmt: skip
+OVERRIDES: Final[Shape] = {**_table((), **MAY), "additionalProperties": _table((), **MAY)}
+CATEGORY: Final = _table(
+    ("severity", "kinds"), severity={"enum": list(SEVERITIES)}, kinds=_list({"enum": list(KINDS)}, 1),
+    escalate=_list(_table(("after", "to"), after=SECONDS, to=TEXT)),
+)  # fmt: skip
+RESPONSE: Final[Shape] = {"anyOf": [{"enum": list(RESPONSES)}, _table(
+    ("response",), response={"enum": list(RESPONSES)}, critical=NAMES, suspend=NAMES, keep=AMPS, after=SECONDS, subjects=COUNT,
+    where={"enum": ["circuit", "site"]},
+)]}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +150,15 @@ KEYS: Final[tuple[Key, ...]] = (
     _key("cost.tariff", LOWER, _list(_table(("from", "to", "price"), price=PRICE, **CLOCKS)), "prices by time of day"),
     _key("cost.demand_charge", LOWER, PRICE, "what a kW of the highest quarter of an hour costs"),
     *(_key(f"review.{name}", (PORTFOLIO,), _table((), **dict.fromkeys(parts, ANY)), "of the review") for name, parts in REVIEW.items()),
+    _key("incidents.categories", (PORTFOLIO,), _named(CATEGORY), "kinds of incident by category: how grave, and who is told when"),
     _key(
-        "incidents.overrides", (PORTFOLIO,), _table((), may_authorise=_list(TEXT), max_duration=SECONDS),
-        "who may authorise an override, and how long it lasts at most",
+        "incidents.responses", LAYERS, _table((), critical=NAMES, suspend=NAMES, **dict.fromkeys((*KINDS, "default"), RESPONSE)),
+        "what becomes of the sessions while an incident of a kind is open; critical and suspend: who, where a response names nobody",
+    ),
+    _key("incidents.roles", (PORTFOLIO, SITE), _named(_list(TEXT)), "who has a role, of both layers together"),
+    _key(
+        "incidents.overrides", (PORTFOLIO, SITE), OVERRIDES,
+        "who may authorise an override, for whom, and how long it lasts at most; by category, too. A site may add or narrow, not widen",
     ),
     _key("incidents.fallback", LOWER, AMPS, "what an EVSE may draw once its station is cut off"),
     _key("incidents.default", LOWER, AMPS, "what an EVSE may draw before it was told anything"),
