@@ -210,6 +210,10 @@ ALSO = {
     "CK-PRO-015": ("accepts-any-profile", "ac-01"),
     "CK-PRI-102": ("first-come-first-served", SITE),
     "CK-ALW-005": ("ignores-circuit-limits", SITE),
+    "CK-KPI-101": ("tells-five-percent-less", SITE),
+    "CK-KPI-102": ("forgets-stop", SITE),
+    "CK-KPI-103": ("cap-ten-percent-over", SITE),
+    "CK-KPI-104": ("stays-offline", SITE),
     "CK-MTR-103": ("believes-an-implausible-meter", SITE),
     "CK-MTR-104": ("believes-an-implausible-meter", SITE),
 }
