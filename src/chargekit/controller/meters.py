@@ -202,8 +202,16 @@ class CircuitMeters:
     def _hold(self, circuit: str, least: list[float]) -> None:
         """Base load in whole amperes, up at once and down only by two: a tenth more or less must not move every session."""
         held = self.base.get(circuit, NO_AMPS)
-        new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > STILL_A else 0.0 for h, v in zip(held, least, strict=True)]
+        new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > 0.5 else 0.0 for h, v in zip(held, least, strict=True)]
         self.base[circuit] = (new[0], new[1], new[2])
+
+    def recall(self, base: Mapping[str, PhaseAmps], now: float) -> None:
+        """What flowed beside the sessions in an earlier life, as a first reading: until stations have told what they draw, all of it would
+        be taken for base load. What even all they may draw does not explain counts at once, as ever."""
+        for circuit, amps in base.items():
+            if circuit in self._below:
+                self.base[circuit] = amps
+                self._last[circuit] = [(now, amps)]
 
     def unexplained(self) -> dict[str, PhaseAmps]:
         """The base load by the circuit it hangs on: a meter shows what its children show, too; only what they don't explain counts."""
