@@ -11,8 +11,9 @@ is None in a difference. A body holds
 | `reserved` | `[circuit, A on L1, L2, L3]`: what nobody can be given |
 | `base` | the same, of that only what meters show beside the sessions |
 | `concurrent` | caps on sessions `[circuit, most, file, line, groups]` |
+| `budgets`, `reserved_by` | of AC and DC `[circuit, A, kind, file, line, rule]`; what of `reserved` is of a kind `[circuit, kind, A…]` |
 | `overrides` | `[id, who, why, created, until, token, station, class, role, category, circuit, holds]`, whole as well |
-| `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use]` |
+| `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use, AC or DC]` |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
 | `holds` | by EVSE with a hold in force `[kind, since, until, figure, about, its rule, file, line]` (`controller.holds`) |
 | `responses` | by EVSE whose demand an incident changes `[incident, kind, subject, response, file, line,` and, before it, `rank, floor A, |
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "decided"
 FULL_EVERY: Final = 200
-WHOLE: Final = ("limits", "reserved", "base", "concurrent", "overrides")
+WHOLE: Final = ("limits", "reserved", "base", "concurrent", "budgets", "reserved_by", "overrides")
 KEYED: Final = ("demands", "sessions", "responses", "holds", "lines", "grants", "bounds")
 FIXED: Final = ("tree", "places", "about")
 
@@ -178,6 +179,8 @@ class DecisionLog:
             "reserved": [[name, *amps] for name, amps in reserved.items() if any(amps)],
             "base": [[name, *amps] for name, amps in operator.meters.unexplained().items() if any(amps)],
             "concurrent": [[o.circuit, o.most, o.source.file, o.source.line, sorted(o.groups)] for o in concurrent],
+            "budgets": [[o.circuit, o.limit_a, o.current, o.source.file, o.source.line, o.rule] for o in operator.budgets],
+            "reserved_by": [[name, current, *amps] for (name, current), amps in operator.spent_by.items()],
             "overrides": [_override_row(one) for one in operator.overrides],
         }
         found = {name: rows[name] for name in WHOLE if rows[name] != self._whole[name]}
@@ -268,7 +271,7 @@ def _sourced(figure: Sourced) -> Row:
 def _demand_row(one: Demand, own_a: float) -> Row:
     return [
         one.circuit, one.rank, _lists(one.tie), list(one.phases), one.least_a, one.most_a, one.because, one.weight, one.floor_a,
-        one.step_a, one.group, own_a,
+        one.step_a, one.group, own_a, one.current,
     ]  # fmt: skip
 
 

@@ -47,8 +47,8 @@ class Demanding(Precedence, Responding):
         demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
         demand = self.wanting(place, demand)
         weight = self.rules.weights.get(user_class, 1.0)
-        guided = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
-        return self.response(place, self.held(place, guided, now), now)
+        demand = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
+        return self.response(place, self.steered(place, self.held(place, demand, now), now), now)
 
     @point("controller.leads")
     def leads(self, place: Place) -> Session | None:

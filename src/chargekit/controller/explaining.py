@@ -14,7 +14,7 @@ from typing import Final, Literal
 from chargekit.controller.allocator import Allocation, Demand
 from chargekit.controller.holds import CAPS, Kind
 from chargekit.controller.replaying import Holding, Line, Responded, Seated, Situation, through
-from chargekit.controller.room import NOMINAL_V, PHASE, Room
+from chargekit.controller.room import NOMINAL_V, PHASE
 from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
 
@@ -29,6 +29,8 @@ STATES: Final = {
     "offline": "offline", "unseen": "not seen in this run", "unruly": "drawing more than it was told", "idle": "its default",
     "unconfirmed": "its default is not confirmed",
 }  # fmt: skip
+HELD: Final = "; held to "
+"""What begins the clause of a demand's reason that says by which rule it may have less than it can use (`controller.steering`)."""
 HOLD_ENDS: Final[Mapping[Kind, str]] = {
     "off": "its time off is over", "overcurrent": "the wait after an overcurrent is over", "ramp": "its rise is free again",
 }  # fmt: skip
@@ -219,10 +221,8 @@ def _got(
             return f"gets nothing: suspended by {by}"
         if amps >= demand.most_a - EPS:
             return f"gets {figure(amps)} A, all that is kept for it by {by}"
-    if hold and demand.most_a < demand.least_a:
-        return f"gets nothing: {hold}"
-    if hold and amps >= demand.most_a - EPS:
-        return f"gets {figure(amps)} A: {hold}"
+    if said := _kept_back(demand, amps, hold):
+        return said
     if planned and demand.most_a < demand.least_a:
         return "gets nothing: its plan has it wait"
     if amps >= demand.most_a - EPS:
@@ -242,6 +242,19 @@ def _got(
         return f"gets nothing: {binding.what} is full: {_spent(binding)}"
     left = f"{figure(max(0.0, binding.left))} {binding.unit} left"
     return f"gets nothing: {least} A, the least it takes, do not fit on {binding.what} with {left}: {_spent(binding)}"
+
+
+def _kept_back(demand: Demand, amps: float, hold: str) -> str:
+    """What a rule that steers, or a hold, leaves of a demand; "" where neither does."""
+    rule = demand.because.rpartition(HELD)[2].partition("; ")[0] if HELD in demand.because else ""
+    nothing, all_of_it = demand.most_a < demand.least_a, amps >= demand.most_a - EPS
+    if rule and nothing:
+        return f"gets nothing: held to {rule}"
+    if rule and all_of_it:
+        return f"gets {figure(amps)} A, all a rule allows it now: {rule.partition(': ')[2]}"
+    if hold and nothing:
+        return f"gets nothing: {hold}"
+    return f"gets {figure(amps)} A: {hold}" if hold and all_of_it else ""
 
 
 def _spent(binding: Binding) -> str:
@@ -273,21 +286,16 @@ def _names(parts: Sequence[Part], *, why: bool = False) -> str:
 # --- the binding constraint -------------------------------------------------------------------------------------
 
 
-def _room(one: Situation) -> Room:
-    given = one.given
-    return Room(given.tree, given.limits, given.reserved, given.concurrent)
-
-
 def _row(one: Situation, demand: Demand, bound_by: str) -> int | None:
     """The row of the allocator's table whose name this is; None for what is no row of its own (served, unbalance)."""
-    room = _room(one)
-    rows, _ = room.rows(demand.circuit, demand.phases)
+    room = one.given.room()
+    rows, _ = room.rows(demand.circuit, demand.phases, demand.current)
     return next((row for row in (*rows, *room.gates(demand.circuit, demand.group)) if room.name(row) == bound_by), None)
 
 
 def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Binding | None:
     """What stopped a demand, and what its cap goes into. None when it got all it wanted."""
-    bound_by, room = allocation.grants[demand.id].bound_by, _room(one)
+    bound_by, room = allocation.grants[demand.id].bound_by, one.given.room()
     row = _row(one, demand, bound_by)
     if row is None:
         return _unbalance(one, allocation, demand, bound_by)
@@ -301,6 +309,11 @@ def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Bindin
     limit = room.by[row]
     assert limit is not None
     name, phase = limit.circuit, row % 4
+    budget = room.budget(row)
+    if budget is not None:
+        parts = _parts(one, allocation, demand, name, (phase,), 1.0, current=budget.current)
+        what = f"phase {PHASE[phase]} of the {budget.current.upper()} budget of circuit {name}"
+        return Binding(name, what, "A", limit.rule, limit.source, limit.limit_a, parts, limit.limit_a - sum(part.amount for part in parts))
     if phase < 3:
         cap = one.before_margin(limit)
         parts = _parts(one, allocation, demand, name, (phase,), 1.0, cap - limit.limit_a)
@@ -326,28 +339,32 @@ def _unbalance(one: Situation, allocation: Allocation, demand: Demand, bound_by:
 
 
 def _parts(
-    one: Situation, allocation: Allocation, demand: Demand, name: str, phases: tuple[int, ...], scale: float, margin: float = 0.0
-) -> tuple[Part, ...]:
-    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions."""
+    one: Situation, allocation: Allocation, demand: Demand, name: str, phases: tuple[int, ...], scale: float, margin: float = 0.0,
+    current: str = "",
+) -> tuple[Part, ...]:  # fmt: skip
+    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions; of one kind of current, if one is
+    named, which leaves out what flows beside the sessions."""
     parts: list[Part] = []
     if margin > 0:
         parts.append(Part("margin", "margin", margin, str(one.figures["margin"][1])))
     below = {c for c in one.given.tree if name in one.given.path(c)}
-    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below}
+    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below and not current}
     parts += [Part("base", circuit, amps * scale, "its meter shows it beside the sessions") for circuit, amps in base.items() if amps > EPS]
     unled = []
     for key, line in one.lines.items():
         amps = line.could_a * sum(p in one.places[key].phases for p in phases)
-        if line.state != "led" and amps > EPS and one.places[key].circuit in below:
+        if line.state != "led" and amps > EPS and one.places[key].circuit in below and not current:
             unled.append(Part("reserved", key, amps * scale, STATES.get(line.state, line.state)))
-    held = sum(amps[p] for circuit, amps in one.given.reserved.items() if circuit in below for p in phases) * scale
+    reserved = one.given.reserved.items() if not current else [(c, a) for (c, k), a in one.given.reserved_by.items() if k == current]
+    held = sum(amps[p] for circuit, amps in reserved if circuit in below for p in phases) * scale
     other = held - sum(base.values()) * scale - sum(part.amount for part in unled)
     parts += sorted(unled, key=lambda part: (-part.amount, part.who))
     if abs(other) > EPS:
         parts.append(Part("reserved", "others", other))
 
     def share(other: Demand, amps: float) -> float:
-        return amps * scale * sum(p in other.phases for p in phases) if other.circuit in below else 0.0
+        counts = other.circuit in below and current in ("", other.current)
+        return amps * scale * sum(p in other.phases for p in phases) if counts else 0.0
 
     return (*parts, *_users(one, allocation, demand, share))
 
@@ -390,7 +407,7 @@ def _wire(one: Situation, allocation: Allocation, demand: Demand, line: Line) ->
     held = held_back(one, allocation, demand)
     if held is None:
         small = force is not None and force >= demand.least_a and amps - force < 1.0
-        return f"{old} holds, as a raise of less than 1 A is not sent" if small else f"{old} holds until the raise is sent"
+        return f"{old} holds, as a raise of less than 1 A waits" if small else f"{old} holds until the raise is sent"
     names = [f"{key} ({figure(could)} A, granted {figure(granted)} A)" for key, could, granted in held.by[:SHOWN]]
     more = f" and {len(held.by) - SHOWN} more" if len(held.by) > SHOWN else ""
     by = f" while others may still draw more than they are granted: {', '.join(names)}{more}" if names else ""

@@ -31,6 +31,7 @@ RAISE_A: Final = 1.0
 """A smaller raise is not worth a message, nor a write to the station's flash, before `SMALL_S` have passed."""
 SMALL_A: Final = 0.2
 SMALL_S: Final = 120.0
+LATER_S: Final = 15.0
 DEFAULT_ID: Final = 100
 LEASE_ID: Final = 1000
 
@@ -108,21 +109,28 @@ class Leasing(Operating):
         if not ups:
             return
         held, limits = self.at_worst(), self.meters.bounds
+        beside = self.headroom(held, now)
         short: dict[str, None] = {}
         for amps, place, because in ups:
             mine = self.reserve(place.outgoing, place.peer, now)
             room = [limits[name] - held[name][phase] for name in place.path if name in limits for phase in place.phases]
-            target = math.floor(min(amps, mine + max(0.0, min(room, default=math.inf))) * 10 + 1e-6) / 10
+            room.append(beside.room(place))
+            target = math.floor(min(amps, mine + max(0.0, min(room))) * 10 + 1e-6) / 10
             current = place.outgoing.leading
             if target < 6.0 or (current is not None and target <= current.amps + (0.0 if target >= amps else 0.5)):
                 if current is None and not place.outgoing.claims:
                     self._lease(place, 0.0, because, now, out, "waiting for room; ")
                 elif current is not None and now > self.renewal(place, current):
                     self._lease(place, current.amps, because, now, out)
-                short.update(dict.fromkeys(place.path))
+                if current is not None and current.amps >= 6.0 and amps < current.amps + RAISE_A:
+                    # A little more is not worth looking every second.
+                    self._rest(place, amps, min(self.renewal(place, current), now + LATER_S))
+                else:
+                    short.update(dict.fromkeys(place.path))
                 continue
             self._lease(place, target, because, now, out)
             grown = place.on(max(0.0, target - mine))
+            beside.took(place, max(0.0, target - mine))
             for name in place.path:
                 held[name] = add(held[name], grown)
             if target < amps:

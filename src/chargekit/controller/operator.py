@@ -26,6 +26,7 @@ from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
 from chargekit.controller.planning import Planning
 from chargekit.controller.rules_desk import RulesDesk
+from chargekit.controller.steering import Steering
 from chargekit.controller.token_desk import TokenDesk
 from chargekit.controller.watching import Watched, Watching
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
@@ -56,7 +57,7 @@ _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
-class Operator(Feedback, Demanding, Leasing, Holding, Watching):
+class Operator(Steering, Feedback, Demanding, Leasing, Holding, Watching):
     """Leads one site. Knows the stations through its CSMS and the circuits through their meters."""
 
     def __init__(self, site: Site, rules: Rulebook, csms: Controller, *, every_s: float = 5.0, sample_s: int = 10) -> None:
@@ -80,6 +81,7 @@ class Operator(Feedback, Demanding, Leasing, Holding, Watching):
         }
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
         self.meters.outgoing = lambda station, evse: self.places[station, evse].outgoing
+        self.meters.steady = lambda station, evse: self.places[station, evse].appetite.known
         self.meters.told_every_s = sample_s + every_s
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
@@ -107,7 +109,9 @@ class Operator(Feedback, Demanding, Leasing, Holding, Watching):
         self._changed: dict[Key, Place] = dict(self.places)
         self._demands: list[Demand] = []
         self._by_id: dict[str, Place] = {}
-        self._last: tuple[list[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None = None
+        self._last: tuple[Sequence[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None = None
+        self._asked_for: list[Demand] | None = None
+        self._steer()
         self.log = DecisionLog(self)
         self._begin_holds()
 
@@ -135,6 +139,7 @@ class Operator(Feedback, Demanding, Leasing, Holding, Watching):
         key = SAMPLE_KEY[peer.version]
         self.csms.command(peer, SetKey(key, str(self.sample_s)), now, out, ("key", key))
         self.tokens.greet(peer, now, out)
+        self._ask_limits(peer, now, out)
 
     def told(self, peer: Peer, fact: Fact, now: float, out: list[Effect]) -> None:
         name = peer.spec.id
@@ -161,6 +166,9 @@ class Operator(Feedback, Demanding, Leasing, Holding, Watching):
                 self._read(peer, fact, now, out)
             case StatusChanged():
                 self._status(peer, fact.status, fact.evse, now, out)
+            case _ if self.heard(peer, fact, now, out):
+                self._changed = dict(self.places)
+                self._soon(now)
             case _:
                 pass
 
@@ -191,6 +199,8 @@ class Operator(Feedback, Demanding, Leasing, Holding, Watching):
                 self.places[(peer.spec.id, number)].asked_at = math.inf
             case ("list", int(number)):
                 self.tokens.replied(peer, number, reply, now, out)
+            case ("display" | "release", *_):
+                self.idle.replied(peer, context, reply, now, out)
             case _:
                 pass
 
@@ -225,6 +235,9 @@ class Operator(Feedback, Demanding, Leasing, Holding, Watching):
                 self._changed = dict(self.places)
             case "set_departure":
                 self._departs(args, now, out)
+            case "signal":
+                if self.signals.take(args, now, out):
+                    self._changed = dict(self.places)
             case _:
                 return False
         self.decide_at = now
@@ -288,11 +301,12 @@ class Operator(Feedback, Demanding, Leasing, Holding, Watching):
         self.decide_at = now + EVERY_S
         self.desk.tick(now, out)
         self._tried_again(now)
+        steered = self._steering(now, out)
         self._look_back(now)
-        if self.desk.again(now) or self.overrides:
+        if self.desk.again(now) or self.overrides or steered:
             # A rank is a matter of time then: every session is asked again.
             self._changed = dict(self.places)
-        self.decide_at = min(self.decide_at, self._run_out(now, out))
+        self.decide_at = min(self.decide_at, self._run_out(now, out), self.signals.due(now))
         self.watch(now, out)
         if self.answering(now):
             self._changed = dict(self.places)
@@ -322,8 +336,12 @@ class Operator(Feedback, Demanding, Leasing, Holding, Watching):
         self.meters.keep_within(tight)
         self.reserves.refresh(self.reserve, now)
         reserved = self._reserved(now)
-        if self._last is None or self._last[0] is not demands or self._last[1] != tight or self._last[2] != reserved:
-            self._last = demands, tight, reserved, allocate(self.tree(), tight, demands, reserved, self.concurrent)
+        before, self.spent_by = self.spent_by, self._spent(now, led=False)
+        same = self._last is not None and self._asked_for is demands and self._last[1] == tight and self._last[2] == reserved
+        if self._last is None or not same or before != self.spent_by:
+            more: dict[str, Any] = {"concurrent": self.concurrent, "budgets": self.budgets, "reserved_by": self.spent_by}
+            steered, self._asked_for = self.throttled(demands, tight, reserved, now, **more), demands
+            self._last = steered, tight, reserved, allocate(self.tree(), tight, steered, reserved, **more)
         return self._last[3]
 
     @point("controller.tree")
@@ -334,7 +352,7 @@ class Operator(Feedback, Demanding, Leasing, Holding, Watching):
     @point("controller.limits")
     def limits_at(self, now: float) -> Sequence[Limit]:
         """Every cap in force, with its source. A circuit whose meter went silent is held to what needs no feedback."""
-        limits = [*self.rules.limits, *self.caps.values()]
+        limits = [*self.rules.limits, *self.caps.values(), *self._limited(now)]
         for meter in self.meters.stale(now, max(self.rules.meter_stale_s.value, 2.5 * self.every_s)):
             assert meter.circuit is not None
             safe = self.rules.fallback_a.value * sum(len(s.model.evses) for s in self.site.below(meter.circuit))

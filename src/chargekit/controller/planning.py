@@ -126,7 +126,7 @@ class Planning:
         self._tell(plan, out)
         before, self._guides = self._guides, {}
         for key in self.operator.places:
-            if self._promise(key, now) is not None and self._known(key, now):
+            if self._promise(key, now) is not None and self._known(key, now) and self._shifts(key):
                 self._guides[key] = plan.guides[_id(key)]
         moved = [key for key in {**before, **self._guides} if before.get(key) != self._guides.get(key)]
         return {key: self.operator.places[key] for key in moved}
@@ -147,6 +147,11 @@ class Planning:
         found = self.promises.get(key) or self.promises.get(session.token)
         return found if found is not None and found.departs > now else None
 
+    def _shifts(self, key: Key) -> bool:
+        """Whether the rules of cost let the plan move its class."""
+        session = self.operator.places[key].session
+        return session is not None and self.operator.shifts(self.operator.class_name(session.token) or "")
+
     def _known(self, key: Key, now: float) -> bool:
         return key in self._drew and now - self._drew[key][1] >= KNOWN_S
 
@@ -163,7 +168,7 @@ class Planning:
             most_a = min(place.outgoing.rating_a, place.appetite.used_a)
             rank, _ = self.operator.rank_of(key[0], session.token, now)
             efficiency = DC_EFFICIENCY if place.known.evse.dc else 1.0
-            promise = self._promise(key, now)
+            promise = self._promise(key, now) if self._shifts(key) else None
             if promise is None:
                 most_kw = kw(most_a, phases)
                 wish = Wish(_id(key), place.circuit, phases, most_kw, kw(6.0, phases), most_kw * UNTOLD_S / 3600.0, now + UNTOLD_S, rank)

@@ -21,6 +21,7 @@ from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.profile import Purpose
 from chargekit.model.session import Session as ChargingSession
 from chargekit.policy.overrides import Override
+from chargekit.policy.signals import Signal
 from chargekit.wire.messages import (
     ChargingStateChanged,
     ClearProfile,
@@ -104,7 +105,9 @@ class Memory:
         operator.caps = {name: Limit(name, amps, rule="cap set by hand") for name, amps in saved.get("caps", {}).items()}
         operator.classes = dict(saved.get("classes", {}))
         operator.overrides = [operator.recalled(Override(**one)) for one in saved.get("overrides", ())]
-        self._levers = {name: saved[name] for name in ("caps", "classes", "overrides") if name in saved}
+        operator.signals.held = {name: Signal(**one) for name, one in saved.get("signals", {}).items()}
+        operator.idle.recall(saved.get("idle", {}))
+        self._levers = {name: saved[name] for name in ("caps", "classes", "overrides", "signals", "idle") if name in saved}
         for key, place in operator.places.items():
             data = saved.get(f"evse/{key[0]}/{key[1]}")
             if data is not None:
@@ -210,10 +213,14 @@ class Memory:
     def _changed_levers(self) -> list[Effect]:
         operator, out = self.operator, list[Effect]()
         caps = {name: limit.limit_a for name, limit in operator.caps.items()}
-        levers: dict[str, Any] = {"caps": caps, "classes": operator.classes, "overrides": operator.overrides}
+        levers: dict[str, Any] = {
+            "caps": caps, "classes": operator.classes, "overrides": operator.overrides, "signals": operator.signals.held,
+            "idle": operator.idle.saved(),
+        }  # fmt: skip
         if not any(levers.values()) and not self._levers:
             return out
         levers["overrides"] = [asdict(one) for one in operator.overrides]
+        levers["signals"] = {name: asdict(one) for name, one in operator.signals.held.items()}
         for name, value in levers.items():
             if self._levers.get(name) != value:
                 self._levers[name] = value.copy()

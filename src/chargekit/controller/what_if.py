@@ -9,7 +9,7 @@ from typing import Final
 from chargekit.controller.allocator import Allocation, Demand
 from chargekit.controller.holds import CAPS
 from chargekit.controller.replaying import FAULTS, Shared, Situation
-from chargekit.controller.room import NOMINAL_V, Room
+from chargekit.controller.room import NOMINAL_V
 from chargekit.model.limit import Limit
 
 MORE_A: Final = 6.0
@@ -110,7 +110,7 @@ def _without_responses(one: Situation) -> Iterator[tuple[str, Shared]]:
 def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:
     """The binding limit gone, where it is neither a rating nor a rule's; else, or as well, a little higher."""
     given = one.given
-    room = Room(given.tree, given.limits, given.reserved, given.concurrent)
+    room = given.room()
     if row >= len(room.by):
         number = row - len(room.by)
         gate = given.concurrent[number]
@@ -119,6 +119,11 @@ def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:
         return
     limit = room.by[row]
     assert limit is not None
+    budget = room.budget(row)
+    if budget is not None:
+        wider = tuple(replace(b, limit_a=b.limit_a + MORE_A) if b is budget else b for b in given.budgets)
+        yield f"a {budget.current.upper()} budget of {MORE_A:g} A more on {budget.circuit}", replace(given, budgets=wider)
+        return
     if limit.source.line == 0 and limit.rule != "rating" and limit in given.limits:
         others = tuple(other for other in given.limits if other != limit)
         nominal = f"{one.before_margin(limit):.1f}".removesuffix(".0")
