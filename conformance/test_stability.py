@@ -95,11 +95,11 @@ async def test_peers_take_turns_where_not_all_can_charge(bench: Bench) -> None:
 
 @case("CK-STB-103", scope="site", covers={"vehicles that draw nothing", "what nobody draws"}, area="stability", limit_s=14400)
 async def test_a_vehicle_that_draws_nothing_keeps_nothing_from_others(bench: Bench) -> None:
-    """Under a cap that feeds one, a full vehicle of the first class draws nothing: what was kept for it goes to one of the last class."""
+    """Under a cap that feeds one, a full vehicle came first and draws nothing: what was kept for it goes to one of its own class."""
     site = bench.site()
     arena = site.arena()
     full, wants = arena.chargers
-    first, last = site.first(), site.last()
+    first, last = peers(site, 2)
     idle_a = (await arena.meter.fresh()).most_a
     await cap_for(bench, site, arena.circuit.name, idle_a, 10.0)
     await bench.reach("Booted", charger=full)

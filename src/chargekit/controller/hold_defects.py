@@ -37,7 +37,8 @@ class KeepsForSleepers(Defect, Operator):
 
     def wanting(self, place: Place, demand: Demand) -> Demand:
         found = super().wanting(place, demand)
-        return replace(found, rank=demand.rank, floor_a=demand.floor_a, because=demand.because)
+        most_a = max(found.most_a, found.least_a)
+        return replace(found, rank=demand.rank, floor_a=demand.floor_a, most_a=most_a, because=demand.because)
 
 
 class LetsSleepersLie(Defect, Operator):
