@@ -36,9 +36,8 @@ class KeepsForSleepers(Defect, Operator):
     area, point, part = "stability", "controller.appetite", "controller"
 
     def wanting(self, place: Place, demand: Demand) -> Demand:
-        found = super().wanting(place, demand)
-        most_a = max(found.most_a, found.least_a)
-        return replace(found, rank=demand.rank, floor_a=demand.floor_a, most_a=most_a, because=demand.because)
+        super().wanting(place, demand)
+        return replace(demand, most_a=max(demand.most_a, demand.least_a))
 
 
 class LetsSleepersLie(Defect, Operator):
