@@ -90,7 +90,7 @@ class Leasing(Operating):
                     self._lease(place, 0.0, because, now, out, "waiting for room; ")
                 elif current is not None and now > self.renewal(current):
                     self._lease(place, current.amps, because, now, out)
-                if current is not None and 6.0 <= current.amps and amps < current.amps + RAISE_A:
+                if current is not None and current.amps >= 6.0 and amps < current.amps + RAISE_A:
                     # A little more is not worth looking every second.
                     self._rest(place, amps, min(self.renewal(current), now + LATER_S))
                 else:
