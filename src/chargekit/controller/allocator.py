@@ -11,9 +11,11 @@ before three on one, it is served. Lower ranks then use what that leaves.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -68,9 +70,8 @@ class Allocation:
     left: Mapping[str, PhaseAmps]
 
 
-def in_order(demand: Demand) -> tuple[Any, ...]:
-    """The key demands are served by."""
-    return (demand.rank, demand.tie, demand.id)
+in_order: Final[Callable[[Demand], tuple[Any, ...]]] = attrgetter("rank", "tie", "id")
+"""The key demands are served by."""
 
 
 def allocate(
@@ -99,39 +100,44 @@ def allocate(
 
 def _share(room: Room, ordered: Sequence[Demand]) -> Work:
     work = Work(room, ordered)
+    ranks = _ranks(ordered)
     if work.floors.any():
         floors = np.where(work.floors > 0, np.minimum(work.most, np.maximum(work.least, work.floors)), 0)
-        for start, end in _ranks(ordered):
+        for start, end in ranks:
             fill(work, start, end, floors[start:end])
-    for start, end in _ranks(ordered):
+    for start, end in ranks:
         fill(work, start, end, work.most[start:end])
     return work
 
 
 def _ranks(ordered: Sequence[Demand]) -> list[tuple[int, int]]:
     """Where each rank begins and ends."""
-    if not ordered:
-        return []
-    ranks = [d.rank for d in ordered]
-    starts = [n for n, rank in enumerate(ranks) if n == 0 or rank != ranks[n - 1]]
-    return list(zip(starts, [*starts[1:], len(ranks)], strict=True))
+    ranks, found = [d.rank for d in ordered], []
+    end = 0
+    while end < len(ranks):
+        start, end = end, bisect_right(ranks, ranks[end], end)
+        found.append((start, end))
+    return found
 
 
 def _told(work: Work, ordered: Sequence[Demand]) -> Allocation:
     room, levels = work.room, work.level.tolist()
     names = {SERVED: "demand", UNWILLING: "its own most is below its least"}
     names |= {row: room.name(row) for row in set(work.bound.tolist()) - names.keys()}
-    becauses: list[str] = []
+    given, becauses = [d.because for d in ordered], list[str]()
     above = 0
     for start, end in _ranks(ordered):
         held, rank = f"; {above / 10:.1f} A held by ranks above", f"rank {ordered[start].rank}"
-        becauses += [(d.because or rank) + held for d in ordered[start:end]]
+        # Few texts for many: each is made once.
+        texts = {because: (because or rank) + held for because in dict.fromkeys(given[start:end])}
+        becauses += [texts[because] for because in given[start:end]]
         above += sum(levels[start:end])
     ids = [d.id for d in ordered]
-    given = zip(ids, (work.level / 10).tolist(), map(names.__getitem__, work.bound.tolist()), becauses, strict=True)
+    fields = zip(ids, (work.level / 10).tolist(), [names[row] for row in work.bound.tolist()], becauses, strict=True)
     left = (room.left / 10).tolist()
     rest = {name: (left[row], left[row + 1], left[row + 2]) for name, row in room.at.items()}
-    return Allocation(dict(zip(ids, map(Grant._make, given), strict=True)), rest)
+    # What Grant._make does, without a call of Python's for each.
+    return Allocation(dict(zip(ids, map(partial(tuple.__new__, Grant), fields), strict=True)), rest)
 
 
 # --- unbalance --------------------------------------------------------------------------------------------------
@@ -170,35 +176,35 @@ def _flows(work: Work, ordered: Sequence[Demand]) -> dict[str, list[float]]:
 def _level_up(work: Work, ordered: Sequence[Demand], free: Room, uneven: Mapping[str, float]) -> None:
     """The caps on phases held three-phase sessions back, too, which unbalance nothing: hand out what fits without them, in order."""
     flows = _flows(work, ordered)
-    for place, kind in enumerate(work.kind.tolist()):
-        _take(work, free, kind, int(work.level[place]), new=work.level[place] > 0)
+    for place in range(len(ordered)):
+        _take(work, free, place, int(work.level[place]), new=work.level[place] > 0)
     moved = True
     while moved:
         moved = False
         for place, demand in enumerate(ordered):
-            kind, level, step = int(work.kind[place]), int(work.level[place]), int(work.step[place])
-            most = min(int(work.most[place]) - level, *(int(free.left[row]) // often for row, often in work.of(kind)))
+            level, step = int(work.level[place]), int(work.step[place])
+            most = min(int(work.most[place]) - level, *(int(free.left[row]) // often for row, often in work.of(place)))
             for name in free.paths[demand.circuit]:
                 if name in uneven:
                     most = min(most, _headroom(flows[name], demand.phases, uneven[name]))
             gained = (level + most) // step * step - level
-            shut = level == 0 and any(free.left[gate] < 1 for gate in work.gates_of[kind])
+            shut = level == 0 and any(free.left[gate] < 1 for gate in work.gates(place))
             if gained <= 0 or level + gained < work.least[place] or shut:
                 continue
             moved = True
             work.level[place] = level + gained
             work.bound[place] = SERVED if level + gained >= work.most[place] else work.bound[place]
-            _take(work, free, kind, gained, new=level == 0)
+            _take(work, free, place, gained, new=level == 0)
             for name in free.paths[demand.circuit]:
                 for phase in demand.phases:
                     flows[name][phase] += gained / 10
     work.room.left = free.left
 
 
-def _take(work: Work, free: Room, kind: int, amps: int, *, new: bool) -> None:
-    for row, often in work.of(kind):
+def _take(work: Work, free: Room, place: int, amps: int, *, new: bool) -> None:
+    for row, often in work.of(place):
         free.left[row] -= often * amps
-    for gate in work.gates_of[kind] if new else ():
+    for gate in work.gates(place) if new else ():
         free.left[gate] -= 1
 
 

@@ -10,12 +10,13 @@ from chargekit.controller.dispatch import Outgoing
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Place
 from chargekit.controller.precedence import Precedence
+from chargekit.controller.responses import Responding
 from chargekit.model.limit import NO_AMPS, PhaseAmps, add
 from chargekit.model.points import point
 from chargekit.model.session import Session
 
 
-class Demanding(Precedence):
+class Demanding(Precedence, Responding):
     """The part of the operator that asks for amperes."""
 
     def _demanded(self, now: float) -> list[Demand]:
@@ -40,11 +41,14 @@ class Demanding(Precedence):
         rank, because = self.rank_of(name, session.token, now)
         user_class = self.class_name(session.token) or ""
         stands, floor_a = self.standing(name, session.token, now), self.desk.floor_a(user_class)
-        tie = (*(stands.tie if stands else ()), *self.tie(session.started, name, number))
+        turns = self.turns(place, user_class)
+        tie = (*(stands.tie if stands else ()), turns, *self.tie(session.started, name, number))
+        because += self.turns_clause(turns)
         demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
         demand = self.wanting(place, demand)
         weight = self.rules.weights.get(user_class, 1.0)
-        return self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
+        demand = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
+        return self.response(place, self.steered(place, self.held(place, demand, now), now), now)
 
     @point("controller.leads")
     def leads(self, place: Place) -> Session | None:

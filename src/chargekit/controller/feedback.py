@@ -31,7 +31,7 @@ class Feedback(Operating):
         if outgoing.unruly and not was:
             lead = outgoing.leading
             bound = f"{lead.amps:g} A" if lead else "none"
-            self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out)
+            self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out, now)
         learned = place.sees(known.sample) | self._learn(place, known.read_at, max(known.sample.current_a))
         if learned or was != outgoing.unruly:
             self._changed[place.key] = place
@@ -58,5 +58,6 @@ class Feedback(Operating):
         appetite, model = place.appetite, place.peer.spec.model
         step_a = max(0.1, round(model.pwm_step_a, 1))
         if appetite.last:
-            return replace(demand, rank=LAST, least_a=appetite.lowest_a, floor_a=0.0, because="it draws nothing: after all that do")
+            because = f"{demand.because}; behind all that draw, as it draws nothing"
+            return replace(demand, rank=LAST, least_a=appetite.lowest_a, floor_a=0.0, because=because)
         return replace(demand, least_a=appetite.lowest_a, step_a=step_a)

@@ -8,7 +8,6 @@ below its rows' levels is final too. (Bertsekas and Gallager, Data Networks, sec
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,38 +26,47 @@ Bools = NDArray[np.bool_]
 
 class Work:
     """The demands in the order of service as arrays, in deci-amperes. `level`: what each has so far; `bound`: the row that stopped it, or
-    SERVED, UNWILLING. `rows[kind[i]]`, `times[kind[i]]`: the rows of demand i and how often it uses each."""
+    SERVED, UNWILLING. `rows[i]`, `times[i]`: the rows of demand i and how often it uses each; nobody's row, 0 times, fills them up."""
 
     def __init__(self, room: Room, ordered: Sequence[Demand]) -> None:
         self.room = room
         count = len(ordered)
-        step, least, most, floors = (
-            np.array(list(map(attrgetter(name), ordered)), dtype=float) * 10 for name in ("step_a", "least_a", "most_a", "floor_a")
-        )
+        # A list made in one go is what Python and numpy are quickest at.
+        step = np.array([d.step_a for d in ordered], dtype=float) * 10
+        least = np.array([d.least_a for d in ordered], dtype=float) * 10
+        most = np.array([d.most_a for d in ordered], dtype=float) * 10
+        floors = np.array([d.floor_a for d in ordered], dtype=float) * 10
+        self.weight: Floats = np.array([d.weight for d in ordered], dtype=float)
         self.step: Ints = np.maximum(1, np.rint(step)).astype(np.int64)
         self.least: Ints = _up(np.ceil(least - EPS).astype(np.int64), self.step)
         self.most: Ints = _down(np.floor(most + EPS).astype(np.int64), self.step)
         self.floors: Ints = np.floor(floors + EPS).astype(np.int64)
-        self.weight: Floats = np.array([d.weight for d in ordered], dtype=float)
         self.level: Ints = np.zeros(count, dtype=np.int64)
         self.bound: Ints = np.full(count, OPEN, dtype=np.int64)
-        gated, budgeted = bool(room.concurrent), bool(room.budgets)
-        telling = ("circuit", "phases", "group", "current") if gated or budgeted else ("circuit", "phases")
-        keys = list(map(attrgetter(*telling), ordered))
-        kinds: dict[tuple[str, tuple[int, ...], str, str], int] = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-        self.kind: Ints = np.array([kinds[key] for key in keys], dtype=np.int64)
-        found = [room.rows(key[0], key[1], key[3] if budgeted else "ac") for key in kinds]
-        self.gates_of = [room.gates(key[0], key[2]) for key in kinds] if gated else [()] * len(kinds)
-        self.gated = any(self.gates_of)
-        width = max(map(len, (rows for rows, _ in found)), default=1)
-        spare = [(room.nobodys,) * n for n in range(width + 1)]
-        self.rows: Ints = np.array([rows + spare[width - len(rows)] for rows, _ in found], dtype=np.int64).reshape(-1, width)
-        self.times: Ints = np.array([often + (0,) * (width - len(often)) for _, often in found], dtype=np.int64).reshape(-1, width)
-        self._found = found
+        self.rows, self.times = room.table(ordered)
+        self._gates: list[tuple[int, ...]] = []
+        if room.concurrent:
+            known: dict[tuple[str, str], tuple[int, ...]] = {(d.circuit, d.group): () for d in ordered}
+            known = {key: room.gates(*key) for key in known}
+            self._gates = [known[d.circuit, d.group] for d in ordered]
+        self.gated = any(self._gates)
 
-    def of(self, kind: int) -> Rows:
-        """The rows of a kind of demand, and how often it uses each."""
-        return tuple(zip(*self._found[kind], strict=True))
+    def of(self, place: int) -> Rows:
+        """The rows of a demand, and how often it uses each."""
+        return tuple([use for use in zip(self.rows[place].tolist(), self.times[place].tolist(), strict=True) if use[1]])
+
+    def gates(self, place: int) -> tuple[int, ...]:
+        """The caps on sessions it counts in."""
+        return self._gates[place] if self.gated else ()
+
+    def among(self, places: Ints, some: Bools) -> list[list[tuple[int, int]]]:
+        """`of` these demands, only what is among some rows."""
+        found: list[list[tuple[int, int]]] = [[] for _ in places]
+        rows = self.rows[places]
+        line, column = np.nonzero(some[rows])
+        for n, row, often in zip(line.tolist(), rows[line, column].tolist(), self.times[places][line, column].tolist(), strict=True):
+            found[n].append((row, often))
+        return found
 
     def take(self, rows: Ints, amounts: Ints) -> None:
         self.room.left -= self.uses(rows, amounts)
@@ -82,8 +90,7 @@ def fill(work: Work, start: int, end: int, target: Ints) -> None:
         _one(work, start, int(target[0]))
         return
     span = slice(start, end)
-    kind = work.kind[span]
-    rows, times = work.rows[kind], work.times[kind]
+    rows, times = work.rows[span], work.times[span]
     _admit(work, span, rows, times, target)
     _rise(work, span, rows, times, target)
     _leftovers(work, span, rows, times, target)
@@ -92,13 +99,13 @@ def fill(work: Work, start: int, end: int, target: Ints) -> None:
 
 def _one(work: Work, place: int, target: int) -> None:
     """A rank of one needs no arrays."""
-    left, kind = work.room.left, int(work.kind[place])
+    left = work.room.left
     level, least, step = int(work.level[place]), int(work.least[place]), int(work.step[place])
     if level == 0 and work.most[place] < least:
         work.bound[place] = UNWILLING
     if target <= level or target < least:
         return
-    rows, gates = work.of(kind), work.gates_of[kind] if level == 0 else ()
+    rows, gates = work.of(place), work.gates(place) if level == 0 else ()
     full = next((gate for gate in gates if left[gate] < 1), None)
     if full is None and level == 0:
         full = next((row for row, often in rows if left[row] < least * often), None)
@@ -138,35 +145,32 @@ def _minima(work: Work, span: slice, rows: Ints, times: Ints, new: Bools) -> Int
     """By row, what the minima of these come to; by cap on sessions, how many they are."""
     uses = work.uses(rows, times * (work.least[span] * new)[:, None])
     if work.gated:
-        for kind, count in zip(*np.unique(work.kind[span][new], return_counts=True), strict=True):
-            for gate in work.gates_of[kind]:
-                uses[gate] += count
+        for place in np.flatnonzero(new).tolist():
+            for gate in work.gates(span.start + place):
+                uses[gate] += 1
     return uses
 
 
 def _one_by_one(work: Work, span: slice, new: Bools, scarce: Bools) -> None:
     """Who of these fits, in order. Only rows that can't hold all of them need a look."""
-    least, bound, kinds = work.least[span], work.bound[span], work.kind[span]
+    least, bound = work.least[span], work.bound[span]
     spare = {int(row): int(work.room.left[row]) for row in np.flatnonzero(scarce)}
-    doubtful: dict[int, Rows] = {}
-    gates: dict[int, tuple[int, ...]] = {}
-    for kind in np.unique(kinds[new]).tolist():
-        doubtful[kind] = tuple((row, often) for row, often in work.of(kind) if row in spare)
-        gates[kind] = tuple(gate for gate in work.gates_of[kind] if gate in spare)
     places = np.flatnonzero(new)
-    for place, kind, amps in zip(places.tolist(), kinds[places].tolist(), least[places].tolist(), strict=True):
-        full = next((gate for gate in gates[kind] if spare[gate] < 1), None) if gates[kind] else None
+    uses = work.among(span.start + places, scarce)
+    for place, amps, mine in zip(places.tolist(), least[places].tolist(), uses, strict=True):
+        gates = [gate for gate in work.gates(span.start + place) if gate in spare] if work.gated else ()
+        full = next((gate for gate in gates if spare[gate] < 1), None) if gates else None
         if full is None:
-            for row, often in doubtful[kind]:
+            for row, often in mine:
                 if spare[row] < amps * often:
                     full = row
                     break
         if full is not None:
             bound[place], new[place] = full, False
             continue
-        for gate in gates[kind]:
+        for gate in gates:
             spare[gate] -= 1
-        for row, often in doubtful[kind]:
+        for row, often in mine:
             spare[row] -= amps * often
 
 
@@ -178,7 +182,7 @@ def _rise(work: Work, span: slice, rows: Ints, times: Ints, target: Ints) -> Non
     level, weight, step = work.level[span], work.weight[span], work.step[span]
     wanted = np.where(level > 0, np.maximum(0, target - level), 0)
     scarce = work.uses(rows, times * wanted[:, None]) > work.room.left
-    held = (scarce[rows] & (times > 0)).any(axis=1) & (wanted > 0)
+    held = scarce[rows].any(axis=1) & (wanted > 0)
     gained = np.where(held, 0, wanted)
     if held.any():
         free = work.uses(rows, times * gained[:, None])
@@ -197,20 +201,22 @@ def _levels(rows: Ints, times: Ints, scarce: Bools, left: Floats, wanted: Floats
     count = len(wanted)
     reach = wanted / weight
     order = np.argsort(reach, kind="stable")
-    who, column = np.nonzero(scarce[rows[order]] & (times[order] > 0))
+    who, column = np.nonzero(scarce[rows[order]])
     who = order[who]
     row, often = rows[who, column], times[who, column].astype(float)
     by_row = np.argsort(row.astype(np.uint16) if len(left) < 1 << 16 else row, kind="stable")
     who, row, often = who[by_row], row[by_row], often[by_row]
     share = np.zeros(count)
     while len(row):
-        starts = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
-        segment = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(row)]))
+        begins = np.ones(len(row), dtype=bool)
+        np.not_equal(row[1:], row[:-1], out=begins[1:])
+        starts, segment = np.flatnonzero(begins), np.cumsum(begins) - 1
         mine = reach[who]
         use, pull = often * wanted[who], often * weight[who]
         before = np.cumsum(use) - use
         before -= before[starts][segment]
-        ahead = np.add.reduceat(pull, starts)[segment] - (np.cumsum(pull) - pull - (np.cumsum(pull) - pull)[starts][segment])
+        behind = np.cumsum(pull) - pull
+        ahead = np.add.reduceat(pull, starts)[segment] - (behind - behind[starts][segment])
         # `before`: what those that want less come to; `ahead`: the weights of the others. Where does the row end?
         over = before + mine * ahead > left[row] + EPS
         first = np.minimum.reduceat(np.where(over, np.arange(len(row)), len(row)), starts)
@@ -236,27 +242,28 @@ def _levels(rows: Ints, times: Ints, scarce: Bools, left: Floats, wanted: Floats
 def _leftovers(work: Work, span: slice, rows: Ints, times: Ints, target: Ints) -> None:
     """Less than a step each is left on scarce rows: one step each, in order, as long as it fits."""
     level, step, left = work.level[span], work.step[span], work.room.left
-    kinds = work.kind[span]
-    while True:
-        need = times * step[:, None]
-        fits = (level > 0) & (level + step <= target) & (left[rows] >= need).all(axis=1)
-        if not fits.any():
-            return
-        scarce = work.uses(rows, need * fits[:, None]) > left
-        doubtful = np.flatnonzero(fits & (scarce[rows] & (times > 0)).any(axis=1))
+    places = np.flatnonzero((level > 0) & (level + step <= target))
+    while len(places):
+        # Who does not fit now never will: there is only less.
+        need = times[places] * step[places][:, None]
+        fits = (left[rows[places]] >= need).all(axis=1)
+        places, need = places[fits], need[fits]
+        mine = rows[places]
+        scarce = work.uses(mine, need) > left
+        doubtful = np.flatnonzero(scarce[mine].any(axis=1))
+        gets = np.ones(len(places), dtype=bool)
         spare = {int(row): int(left[row]) for row in np.flatnonzero(scarce)}
-        known: dict[int, tuple[tuple[int, int], ...]] = {}
-        for place, kind, amps in zip(doubtful.tolist(), kinds[doubtful].tolist(), step[doubtful].tolist(), strict=True):
-            uses = known.get(kind)
-            if uses is None:
-                uses = known[kind] = tuple((row, often) for row, often in work.of(kind) if scarce[row])
-            if any(spare[row] < amps * often for row, often in uses):
-                fits[place] = False
+        uses = work.among(span.start + places[doubtful], scarce)
+        for n, amps, used in zip(doubtful.tolist(), step[places[doubtful]].tolist(), uses, strict=True):
+            if any(spare[row] < amps * often for row, often in used):
+                gets[n] = False
                 continue
-            for row, often in uses:
+            for row, often in used:
                 spare[row] -= amps * often
-        level[fits] += step[fits]
-        work.take(rows, need * fits[:, None])
+        places = places[gets]
+        level[places] += step[places]
+        work.take(mine[gets], need[gets])
+        places = places[level[places] + step[places] <= target[places]]
 
 
 def _bind(work: Work, span: slice, rows: Ints, times: Ints) -> None:

@@ -42,6 +42,8 @@ class CircuitMeters:
         """What each circuit may carry, A; its rating if not told."""
         self.flows: dict[str, PhaseAmps] = {}
         """A by phase that a meter showed last, believed or not."""
+        self.supply: dict[str, tuple[PhaseAmps, PhaseAmps]] = {}
+        """V and A by phase that a circuit's meter showed last, believed or not."""
         self.shown: dict[str, tuple[float, PhaseAmps]] = {}
         """What a believed meter showed last: W, and A by phase beside our sessions, negative where the sun gives more than is used."""
         self._maps = {m.id: register_map(m.model) for m in self.points.values()}
@@ -124,6 +126,7 @@ class CircuitMeters:
             if all(map(math.isfinite, (sample.power_w, one, two, three))):
                 self.shown[meter.circuit] = sample.power_w, (one, two, three)
         self.flows[meter.circuit] = sample.current_a
+        self.supply[meter.circuit] = sample.voltage_v, sample.current_a
         self._take(meter.circuit, sample.current_a, ours, expected, most, now)
         return True
 
@@ -201,6 +204,14 @@ class CircuitMeters:
         held = self.base.get(circuit, NO_AMPS)
         new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > 0.5 else 0.0 for h, v in zip(held, least, strict=True)]
         self.base[circuit] = (new[0], new[1], new[2])
+
+    def recall(self, base: Mapping[str, PhaseAmps], now: float) -> None:
+        """What flowed beside the sessions in an earlier life, as a first reading: until stations have told what they draw, all of it would
+        be taken for base load. What even all they may draw does not explain counts at once, as ever."""
+        for circuit, amps in base.items():
+            if circuit in self._below:
+                self.base[circuit] = amps
+                self._last[circuit] = [(now, amps)]
 
     def unexplained(self) -> dict[str, PhaseAmps]:
         """The base load by the circuit it hangs on: a meter shows what its children show, too; only what they don't explain counts."""

@@ -6,14 +6,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cached_property
+from itertools import chain
+from operator import eq, is_
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chargekit.model.limit import Limit, PhaseAmps
+from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps
 from chargekit.model.located import BUILT_IN, Source
 from chargekit.model.site import Circuit
+
+if TYPE_CHECKING:
+    from chargekit.controller.allocator import Demand
 
 NOMINAL_V: Final = 230.0
 PHASE: Final = ("L1", "L2", "L3")
@@ -45,6 +51,48 @@ class Budget:
     rule: str = ""
 
 
+class Skeleton:
+    """What a tree's rows are and what its ratings leave of them, whatever else is allowed. The last one made is kept: circuits are frozen,
+    so as long as they are the same objects it is the same tree."""
+
+    kept: Skeleton | None = None
+
+    def __init__(self, tree: Mapping[str, Circuit]) -> None:
+        self.names, self.circuits = tuple(tree), tuple(tree.values())
+        self.at = {name: number * 4 for number, name in enumerate(tree)}
+        self.paths = {name: _path(tree, name) for name in tree}
+        self.left, self.by = [NO_CAP] * (4 * len(tree)), list[Limit | None]([None] * (4 * len(tree)))
+        self.ratings = [Limit(c.name, c.rating_a, c.source, c.limit_kw) for c in self.circuits]
+        for limit in self.ratings:
+            tighten(self.left, self.by, self.at[limit.circuit], limit, NO_AMPS)
+        self.told: dict[int, str] = {}
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Circuit]) -> Skeleton:
+        kept = cls.kept
+        if (
+            kept is None
+            or len(tree) != len(kept.names)
+            or not all(chain(map(is_, tree.values(), kept.circuits), map(eq, tree, kept.names)))
+        ):
+            kept = cls.kept = cls(tree)
+        return kept
+
+    @cached_property
+    def above(self) -> Ints:
+        """By circuit, the first rows of those on its path, itself first; -1 where it is shorter than others."""
+        deepest = max(map(len, self.paths.values()))
+        return np.array([[self.at[name] for name in path] + [-1] * (deepest - len(path)) for path in self.paths.values()], dtype=np.int64)
+
+    def name(self, row: int) -> str:
+        """What a rating's row is called."""
+        if row not in self.told:
+            limit = self.by[row]
+            assert limit is not None
+            self.told[row] = called(limit, row)
+        return self.told[row]
+
+
 class Room:
     """`left`: row 4 n + p is phase p of the n-th circuit, row 4 n + 3 its kW cap; then, four rows each, the budgets (their fourth row is
     unused); then the caps on sessions; the last is nobody's.
@@ -63,48 +111,39 @@ class Room:
         budgets: Sequence[Budget] = (),
         reserved_by: Mapping[tuple[str, str], PhaseAmps] | None = None,
     ) -> None:
-        self.at = {name: number * 4 for number, name in enumerate(tree)}
-        self.paths = {name: _path(tree, name) for name in tree}
+        self.skeleton = skeleton = Skeleton.of(tree)
+        self.at, self.paths = skeleton.at, skeleton.paths
         self.concurrent, self.budgets = tuple(concurrent), tuple(budgets)
-        self.first_budget = 4 * len(tree)
-        first = self.first_budget + 4 * len(self.budgets)
-        self.nobodys = first + len(self.concurrent)
-        left = [NO_CAP] * (self.nobodys + 1)
-        self.by: list[Limit | None] = [None] * first
-        self._left = left
-        held: dict[str, list[float]] = {name: [0.0, 0.0, 0.0] for name in tree}
+        self.first_budget, self.nobodys = 4 * len(tree), 4 * len(tree) + 4 * len(self.budgets) + len(self.concurrent)
+        left, self.by = [*skeleton.left, *[NO_CAP] * (4 * len(self.budgets))], [*skeleton.by, *[None] * (4 * len(self.budgets))]
+        self.held = held = {name: [0.0, 0.0, 0.0] for name in tree}
+        touched: dict[str, None] = {}
         for name, amps in reserved.items():
             for above in self.paths[name]:
+                touched[above] = None
                 for phase in range(3):
                     held[above][phase] += amps[phase]
-        self.held = held
-        for limit in [*(Limit(c.name, c.rating_a, c.source, c.limit_kw) for c in tree.values()), *limits]:
-            row, taken = self.at[limit.circuit], held[limit.circuit]
-            for phase in range(3):
-                self._cap(row + phase, _deci(limit.limit_a - taken[phase]), limit)
-            if limit.limit_kw is not None:
-                self._cap(row + 3, _deci(limit.limit_kw * 1000 / NOMINAL_V - sum(taken)), limit)
+        for name in touched:
+            row = self.at[name]
+            left[row : row + 4], self.by[row : row + 4] = [NO_CAP] * 4, [None] * 4
+            tighten(left, self.by, row, skeleton.ratings[row // 4], held[name])
+        for limit in limits:
+            tighten(left, self.by, self.at[limit.circuit], limit, held[limit.circuit])
         for (name, phase), most_a in (phase_caps or {}).items():
             circuit = tree[name]
             why = Limit(name, most_a, circuit.source, rule=f"unbalance of at most {circuit.unbalance_a:g} A")
-            self._cap(self.at[name] + phase, _deci(most_a - held[name][phase]), why)
+            _cap(left, self.by, self.at[name] + phase, _deci(most_a - held[name][phase]), why)
         for number, budget in enumerate(self.budgets):
-            self._budget(self.first_budget + 4 * number, budget, reserved_by or {})
-        for number, one in enumerate(self.concurrent):
-            left[first + number] = one.most
-        self.left: Ints = np.array(left, dtype=np.int64)
+            self._budget(left, self.first_budget + 4 * number, budget, reserved_by or {})
+        self.left: Ints = np.array([*left, *(one.most for one in self.concurrent), NO_CAP], dtype=np.int64)
 
-    def _cap(self, row: int, room: int, limit: Limit) -> None:
-        if room < self._left[row]:
-            self._left[row], self.by[row] = room, limit
-
-    def _budget(self, row: int, one: Budget, reserved_by: Mapping[tuple[str, str], PhaseAmps]) -> None:
+    def _budget(self, left: list[int], row: int, one: Budget, reserved_by: Mapping[tuple[str, str], PhaseAmps]) -> None:
         if one.circuit not in self.at:
             raise KeyError(one.circuit)
         limit = Limit(one.circuit, one.limit_a, one.source, rule=one.rule)
         taken = [amps for (name, current), amps in reserved_by.items() if current == one.current and one.circuit in self.paths[name]]
         for phase in range(3):
-            self._cap(row + phase, _deci(one.limit_a - sum(amps[phase] for amps in taken)), limit)
+            _cap(left, self.by, row + phase, _deci(one.limit_a - sum(amps[phase] for amps in taken)), limit)
 
     def budget(self, row: int) -> Budget | None:
         """The budget this row is of, if any: its phase is row % 4."""
@@ -124,9 +163,7 @@ class Room:
             return f"circuit {budget.circuit} {budget.limit_a:g} A for {budget.current.upper()} ({why}), phase {PHASE[row % 4]}"
         limit = self.by[row]
         assert limit is not None
-        if row % 4 == 3:
-            return f"circuit {limit.circuit} {limit.limit_kw:g} kW ({limit.source})"
-        return f"circuit {limit.circuit} {limit.limit_a:g} A ({limit.source}, {limit.rule}), phase {PHASE[row % 4]}"
+        return self.skeleton.name(row) if limit is self.skeleton.by[row] else called(limit, row)
 
     def rows(self, circuit: str, phases: tuple[int, ...], current: str = "ac") -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The rows a demand there uses, those of its phases first, those of budgets last, and how often per ampere."""
@@ -140,10 +177,55 @@ class Room:
             return rows + capped + budgeted, often + (1,) * len(budgeted)
         return rows + capped, often
 
+    def table(self, demands: Sequence[Demand]) -> tuple[Ints, Ints]:
+        """`rows` of many demands at once: two arrays, a line each; what one does not use is nobody's row, 0 times."""
+        count = len(demands)
+        kinds: dict[tuple[int, ...], int] = {}
+        which = np.array([kinds.setdefault(d.phases, len(kinds)) for d in demands], dtype=np.int64)
+        most = max(map(len, kinds), default=1)
+        phases: Ints = np.array([one + (-1,) * (most - len(one)) for one in kinds], dtype=np.int64).reshape(-1, most)[which]
+        above = self.skeleton.above[np.array([self.at[d.circuit] for d in demands], dtype=np.int64) // 4]
+        rows = np.where(above[:, :, None] < 0, -1, above[:, :, None] + phases[:, None, :])
+        if most > 1 and any(len(one) < most for one in kinds):
+            rows = np.where(phases[:, None, :] < 0, -1, rows)
+        parts = [rows.reshape(count, rows.shape[1] * most)]
+        capped = [limit is not None for limit in self.by[3 : self.first_budget : 4]]
+        if any(capped):
+            parts.append(np.where((above >= 0) & np.array(capped)[above // 4], above + 3, -1))
+        for number, one in enumerate(self.budgets):
+            counted = [d.current == one.current and one.circuit in self.paths[d.circuit] for d in demands]
+            parts.append(np.where(np.array(counted, dtype=bool)[:, None] & (phases >= 0), self.first_budget + 4 * number + phases, -1))
+        rows = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+        times = (rows >= 0).astype(np.int64)
+        if any(capped):
+            times[:, parts[0].shape[1] : parts[0].shape[1] + parts[1].shape[1]] *= (phases >= 0).sum(axis=1)[:, None]
+        rows[rows < 0] = self.nobodys
+        return rows, times
+
     def gates(self, circuit: str, group: str) -> tuple[int, ...]:
         """The caps on sessions one there counts in."""
         counted = [n for n, one in enumerate(self.concurrent) if one.circuit in self.paths[circuit] and group in (one.groups or {group})]
         return tuple(len(self.by) + n for n in counted)
+
+
+def tighten(left: list[int], by: list[Limit | None], row: int, limit: Limit, taken: Sequence[float]) -> None:
+    """Tighten the rows of a circuit, from `row` on, to what a limit leaves beside what is taken, A by phase."""
+    for phase in range(3):
+        _cap(left, by, row + phase, _deci(limit.limit_a - taken[phase]), limit)
+    if limit.limit_kw is not None:
+        _cap(left, by, row + 3, _deci(limit.limit_kw * 1000 / NOMINAL_V - sum(taken)), limit)
+
+
+def _cap(left: list[int], by: list[Limit | None], row: int, room: int, limit: Limit) -> None:
+    if room < left[row]:
+        left[row], by[row] = room, limit
+
+
+def called(limit: Limit, row: int) -> str:
+    """The name of a circuit's row that this limit made."""
+    if row % 4 == 3:
+        return f"circuit {limit.circuit} {limit.limit_kw:g} kW ({limit.source})"
+    return f"circuit {limit.circuit} {limit.limit_a:g} A ({limit.source}, {limit.rule}), phase {PHASE[row % 4]}"
 
 
 def _deci(amps: float) -> int:

@@ -15,7 +15,10 @@ VEHICLE_HANDS = frozenset(
 STATION_HANDS = frozenset({"present", "press_stop", "ev_certificate", "external_limit"})
 BENCH_HANDS = frozenset({"power_off", "power_on"})
 LINK_HANDS = frozenset({"link_cut", "link_mended"})
-LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class", "set_departure"})
+LEVERS = frozenset(
+    {"set_cap", "create_override", "revoke_override", "list_overrides", "set_class", "set_departure", "report_fault", "clear_fault"}
+    | {"signal"}
+)
 CSMS_HANDS = frozenset({"command", "authorise", "refuse", "send_raw"})
 ENTRANCE_HANDS = frozenset({"csms_shows", "csms_expects"})
 CSMS_POWER = frozenset({"csms_off", "csms_on"})
