@@ -107,7 +107,8 @@ class Holding(Operating):
         hold = self.holds.get(place.key)
         stands = self._standing(place, hold, now, demand.rank) if hold is not None else None
         self.standings[place.key] = stands
-        if stands is None:
+        if stands is None or place.appetite.last:
+            # One that draws nothing keeps nothing, and must be let off to be woken.
             return replace(demand, tie=(1, *demand.tie))
         change: dict[str, Any] = {"tie": (0 if stands.kind in KEEPS else 1, *demand.tie)}
         if stands.kind in WAITS:
