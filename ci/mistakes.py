@@ -49,7 +49,7 @@ PAIRS = {
     ),
     "destination": Pair(
         "destination", "visitor charging treated like reserved long-dwell parking",
-        ("wait[P90]", "energy_delivered[guest]", "energy_delivered[employee]"), 8,
+        ("energy_delivered[guest]", "session_success", "missed_departures[guest]"), 8,
     ),
     "multifamily": Pair(
         "multifamily", "promising more guaranteed power than the building has",

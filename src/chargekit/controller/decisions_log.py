@@ -15,6 +15,7 @@ is None in a difference. A body holds
 | `overrides` | `[id, who, why, created, until, token, station, class, role, category, circuit, holds]`, whole as well |
 | `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use, AC or DC]` |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
+| `holds` | by EVSE with a hold in force `[kind, since, until, figure, about, its rule, file, line]` (`controller.holds`) |
 | `responses` | by EVSE whose demand an incident changes `[incident, kind, subject, response, file, line,` and, before it, `rank, floor A, |
 | | most A, weight]` |
 | `lines` | by EVSE `[state, A it could draw, A in force, A said last, answer, lease's end]` |
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from chargekit.controller.allocator import Allocation, Concurrent, Demand
+from chargekit.controller.holds import RULES, Standing
 from chargekit.controller.places import Answered, Place
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.policy.layers import Sourced
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 KIND: Final = "decided"
 FULL_EVERY: Final = 200
 WHOLE: Final = ("limits", "reserved", "base", "concurrent", "budgets", "reserved_by", "overrides")
-KEYED: Final = ("demands", "sessions", "responses", "lines", "grants", "bounds")
+KEYED: Final = ("demands", "sessions", "responses", "holds", "lines", "grants", "bounds")
 FIXED: Final = ("tree", "places", "about")
 
 ENDLESS: Final = "infinity"
@@ -71,6 +73,7 @@ class DecisionLog:
         self._demands: Sequence[Demand] | None = None
         self._rows: dict[str, Demand] = {}
         self._allocation: Allocation | None = None
+        self._standings: dict[str, Standing | None] = {}
 
     def decided(
         self,
@@ -90,6 +93,7 @@ class DecisionLog:
         for key, place in dirty.items():
             self._put("lines", key, self._line(place, now), changed)
             self._put("sessions", key, self._session(place, now), changed)
+        self._compare_holds(changed)
         if allocation is not self._allocation:
             self._compare_grants(allocation, changed)
         whole = self._compare_whole(now, tight, reserved, concurrent)
@@ -127,6 +131,19 @@ class DecisionLog:
             del known[key]
             changed["demands"][key] = None
             self._put("responses", key, None, changed)
+
+    def _compare_holds(self, changed: dict[str, dict[str, Row | None]]) -> None:
+        before, self._standings = self._standings, {f"{key[0]}/{key[1]}": one for key, one in self.operator.standings.items()}
+        for key, one in self._standings.items():
+            if before.get(key) is not one:
+                self._put("holds", key, self._hold(one) if one is not None else None, changed)
+        for key in before.keys() - self._standings.keys():
+            self._put("holds", key, None, changed)
+
+    def _hold(self, one: Standing) -> Row:
+        source = self.operator.rules.holds.source(RULES[one.kind])
+        until = None if one.until is None else round(one.until, 3)
+        return [one.kind, round(one.since, 3), until, one.figure, one.about, RULES[one.kind], source.file, source.line]
 
     def _put(self, section: str, key: str, row: Row | None, changed: dict[str, dict[str, Row | None]]) -> None:
         known = self._keyed[section]

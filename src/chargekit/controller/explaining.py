@@ -7,12 +7,13 @@ reasons as they were recorded: whoever shows them escapes them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from chargekit.controller.allocator import Allocation, Demand
-from chargekit.controller.replaying import Line, Responded, Seated, Situation, through
+from chargekit.controller.holds import CAPS, Kind
+from chargekit.controller.replaying import Holding, Line, Responded, Seated, Situation, through
 from chargekit.controller.room import NOMINAL_V, PHASE
 from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
@@ -30,6 +31,9 @@ STATES: Final = {
 }  # fmt: skip
 HELD: Final = "; held to "
 """What begins the clause of a demand's reason that says by which rule it may have less than it can use (`controller.steering`)."""
+HOLD_ENDS: Final[Mapping[Kind, str]] = {
+    "off": "its time off is over", "overcurrent": "the wait after an overcurrent is over", "ramp": "its rise is free again",
+}  # fmt: skip
 _UNBALANCE: Final = re.compile(r", unbalance of at most ([0-9.e+]+) A\), phase (L[123])$")
 
 
@@ -98,6 +102,7 @@ class Explanation:
     response: str = ""
     next_changes: tuple[tuple[float, str], ...] = ()
     instead: Change | None = None
+    hold: str = ""
 
 
 def layer_of(source: Source) -> str:
@@ -122,20 +127,23 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     if demand is None:
         return Explanation(
             evse, one.number, one.t, one.rules, _nothing(one, evse, line, session), line.state, session, rating_a=rating,
-            in_force_a=line.in_force_a, next_changes=_next(one, line),
+            in_force_a=line.in_force_a, next_changes=_next(one, line, one.holds.get(evse)),
         )  # fmt: skip
     grant = allocation.grants[evse]
     binding = binding_of(one, allocation, demand)
     wire = _wire(one, allocation, demand, line)
-    response = one.responses.get(evse)
-    got = _got(demand, grant.amps, rating, binding, grant.bound_by, planned=one.planned(demand), response=response)
+    hold, response = held_words(one, evse), one.responses.get(evse)
+    capped = hold if _caps(one, evse) else ""
+    got = _got(demand, grant.amps, rating, binding, grant.bound_by, capped, planned=one.planned(demand), response=response)
+    if hold and not capped and grant.amps <= demand.least_a + EPS < demand.most_a:
+        got = f"{got}; {hold}"
     if wire and grant.amps > 0:
         got = got.replace("gets", "is granted", 1)
+    instead = best(one, allocation, demand, _row(one, demand, grant.bound_by))
     return Explanation(
         evse, one.number, one.t, one.rules, f"{evse} {f'{got}; {wire}' if wire else got}.", line.state, session, grant.amps, demand.least_a,
         demand.most_a, rating, demand.because or f"rank {demand.rank}", grant.bound_by, binding, line.in_force_a, wire,
-        _overridden(one, demand), _responding(response, rating), _next(one, line),
-        best(one, allocation, demand, _row(one, demand, grant.bound_by)),
+        _overridden(one, demand), _responding(response, rating), _next(one, line, one.holds.get(evse)), instead, hold,
     )  # fmt: skip
 
 
@@ -159,6 +167,33 @@ def _nothing(one: Situation, evse: str, line: Line, session: Seated | None) -> s
             return f"{evse} gets nothing: no session runs there{stays}."
 
 
+def _caps(one: Situation, evse: str) -> bool:
+    hold = one.holds.get(evse)
+    return hold is not None and hold.standing.kind in CAPS
+
+
+def held_words(one: Situation, evse: str) -> str:
+    """What a hold makes of an EVSE's session at this moment, in a clause; "" without one."""
+    hold = one.holds.get(evse)
+    if hold is None:
+        return ""
+    kind, since, until, figure_, about = hold.standing
+    ends = f" until {clock(one, until)}" if until is not None else ""
+    of = f"{figure(max(0.0, one.t - since) / 60)} of {figure((until - since) / 60)} min" if until is not None else ""
+    match kind:
+        case "on":
+            what = f"held at its minimum{ends}: on for {of}"
+        case "pauses":
+            what = f"held at its minimum: paused {figure_:g} times already"
+        case "off":
+            what = f"it waits{ends}: paused at {clock(one, since)}, off for {of}"
+        case "overcurrent":
+            what = f"it waits{ends}: circuit {about} was over its rating at {clock(one, since)}"
+        case _:
+            what = f"up by quarters{ends}: circuit {about} was over its rating at {clock(one, since)}"
+    return f"{what} (power.holds.{hold.rule}, {hold.source})"
+
+
 def _responding(response: Responded | None, rating: float) -> str:
     """What an open incident changed of a demand, and what it was."""
     if response is None:
@@ -170,7 +205,15 @@ def _responding(response: Responded | None, rating: float) -> str:
 
 
 def _got(
-    demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str, *, planned: bool, response: Responded | None = None
+    demand: Demand,
+    amps: float,
+    rating: float,
+    binding: Binding | None,
+    bound_by: str,
+    hold: str,
+    *,
+    planned: bool,
+    response: Responded | None = None,
 ) -> str:
     if response is not None and demand.most_a < response.most_a:
         by = f"{response.how} ({response.source}) while {response.incident} is open: {response.kind} of {response.subject}"
@@ -178,11 +221,8 @@ def _got(
             return f"gets nothing: suspended by {by}"
         if amps >= demand.most_a - EPS:
             return f"gets {figure(amps)} A, all that is kept for it by {by}"
-    rule = demand.because.rpartition(HELD)[2].partition("; ")[0] if HELD in demand.because else ""
-    if rule and demand.most_a < demand.least_a:
-        return f"gets nothing: held to {rule}"
-    if rule and amps >= demand.most_a - EPS:
-        return f"gets {figure(amps)} A, all a rule allows it now: {rule.partition(': ')[2]}"
+    if said := _kept_back(demand, amps, hold):
+        return said
     if planned and demand.most_a < demand.least_a:
         return "gets nothing: its plan has it wait"
     if amps >= demand.most_a - EPS:
@@ -202,6 +242,19 @@ def _got(
         return f"gets nothing: {binding.what} is full: {_spent(binding)}"
     left = f"{figure(max(0.0, binding.left))} {binding.unit} left"
     return f"gets nothing: {least} A, the least it takes, do not fit on {binding.what} with {left}: {_spent(binding)}"
+
+
+def _kept_back(demand: Demand, amps: float, hold: str) -> str:
+    """What a rule that steers, or a hold, leaves of a demand; "" where neither does."""
+    rule = demand.because.rpartition(HELD)[2].partition("; ")[0] if HELD in demand.because else ""
+    nothing, all_of_it = demand.most_a < demand.least_a, amps >= demand.most_a - EPS
+    if rule and nothing:
+        return f"gets nothing: held to {rule}"
+    if rule and all_of_it:
+        return f"gets {figure(amps)} A, all a rule allows it now: {rule.partition(': ')[2]}"
+    if hold and nothing:
+        return f"gets nothing: {hold}"
+    return f"gets {figure(amps)} A: {hold}" if hold and all_of_it else ""
 
 
 def _spent(binding: Binding) -> str:
@@ -322,7 +375,10 @@ def _users(one: Situation, allocation: Allocation, demand: Demand, share: Callab
     for other in sorted(one.given.demands, key=lambda d: (d.rank, d.tie, d.id)):
         amount = share(other, allocation.grants[other.id].amps)
         if amount > 0:
-            parts.append(Part(_use(other, demand), other.id, amount, other.because or f"rank {other.rank}"))
+            use, why = _use(other, demand), other.because or f"rank {other.rank}"
+            if use == "peer" and not allocation.grants[demand.id].amps and (hold := held_words(one, other.id)):
+                why += f"; {hold}"
+            parts.append(Part(use, other.id, amount, why))
     return tuple(parts)
 
 
@@ -351,7 +407,7 @@ def _wire(one: Situation, allocation: Allocation, demand: Demand, line: Line) ->
     held = held_back(one, allocation, demand)
     if held is None:
         small = force is not None and force >= demand.least_a and amps - force < 1.0
-        return f"{old} holds, as a raise of less than 1 A is not sent" if small else f"{old} holds until the raise is sent"
+        return f"{old} holds, as a raise of less than 1 A waits" if small else f"{old} holds until the raise is sent"
     names = [f"{key} ({figure(could)} A, granted {figure(granted)} A)" for key, could, granted in held.by[:SHOWN]]
     more = f" and {len(held.by) - SHOWN} more" if len(held.by) > SHOWN else ""
     by = f" while others may still draw more than they are granted: {', '.join(names)}{more}" if names else ""
@@ -396,12 +452,14 @@ def _overridden(one: Situation, demand: Demand) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _next(one: Situation, line: Line) -> tuple[tuple[float, str], ...]:
+def _next(one: Situation, line: Line, hold: Holding | None) -> tuple[tuple[float, str], ...]:
     """When this may be another by itself, soonest first: leases and overrides that end. Any event on the site may change it sooner."""
     found = [(o.until, f"override {o.id} ends") for o in one.overrides if o.until > one.t]
     if line.until_s is not None and line.until_s > one.t and line.said_a is not None:
         least = min(line.said_a, one.figure("fallback"))
         found.append((line.until_s, f"its lease ends: {figure(least)} A, unless it is renewed before"))
+    if hold is not None and hold.standing.kind in HOLD_ENDS and hold.standing.until is not None and hold.standing.until > one.t:
+        found.append((hold.standing.until, HOLD_ENDS[hold.standing.kind]))
     return tuple(sorted(found))
 
 

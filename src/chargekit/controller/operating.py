@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from chargekit.controller.allocator import Budget, Concurrent, Demand
+from chargekit.controller.allocator import Allocation, Budget, Concurrent, Demand
 from chargekit.controller.csms import Controller
 from chargekit.controller.incidents import Incidents
 from chargekit.controller.infeasible import Infeasible
@@ -18,7 +18,7 @@ from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.site import Circuit, Site
 from chargekit.policy.overrides import Override
 from chargekit.policy.rulebook import Rulebook
-from chargekit.world.events import Effect
+from chargekit.world.events import Effect, Json
 
 if TYPE_CHECKING:
     from chargekit.controller.dispatch import Outgoing
@@ -47,6 +47,10 @@ class Operating:
     shares: bool
     sample_s: int
     returned: bool
+    decide_at: float
+    _last: tuple[Sequence[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None
+    notebook: dict[str, Json]
+    """What has to survive a death of the controller and was not written yet; None erases."""
     incidents: Incidents
     infeasible: Infeasible
     every_s: float
@@ -100,6 +104,22 @@ class Operating:
 
         def wanting(self, place: Place, demand: Demand) -> Demand:
             """What its readings make of a demand."""
+            ...
+
+        def leading(self, station: str, token: str, now: float) -> Override | None:
+            """The override that leads a session."""
+            ...
+
+        def held(self, place: Place, demand: Demand, now: float) -> Demand:
+            """A demand as its hold has it."""
+            ...
+
+        def turns(self, place: Place, user_class: str) -> int:
+            """How many turns a session had."""
+            ...
+
+        def turns_clause(self, turns: int) -> str:
+            """Why turns put somebody behind."""
             ...
 
         def _soon(self, now: float) -> None:

@@ -17,6 +17,7 @@ from chargekit.controller.decisions_log import DecisionLog
 from chargekit.controller.demanding import Demanding
 from chargekit.controller.dispatch import Claim, Outgoing
 from chargekit.controller.feedback import Feedback
+from chargekit.controller.holding import Holding
 from chargekit.controller.incidents import Incidents
 from chargekit.controller.infeasible import Infeasible
 from chargekit.controller.leasing import DEFAULT_ID, Leasing
@@ -45,16 +46,18 @@ from chargekit.wire.messages import (
     TransactionEnded,
     TransactionStarted,
 )  # fmt: skip
-from chargekit.world.events import Effect, Hand, Words
+from chargekit.world.events import Effect, Hand, Json, Words
 
 UNCOUNTED_WH = 250.0
 """Energy after which a register that stands still is not believed: the coarsest count 100 Wh."""
 EVERY_S = 15.0
+GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+"""Its multiples, modulo 1, are as far apart as so many numbers can be (three-distance theorem)."""
 _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
-class Operator(Steering, Feedback, Demanding, Leasing, Watching):
+class Operator(Steering, Feedback, Demanding, Leasing, Holding, Watching):
     """Leads one site. Knows the stations through its CSMS and the circuits through their meters."""
 
     def __init__(self, site: Site, rules: Rulebook, csms: Controller, *, every_s: float = 5.0, sample_s: int = 10) -> None:
@@ -69,18 +72,23 @@ class Operator(Steering, Feedback, Demanding, Leasing, Watching):
             for p in csms.peers.values()
             for n, k in p.evses.items()
         }
+        for number, place in enumerate(self.places.values()):
+            place.spread = number * GOLDEN % 1.0
+        self._renewals, self._renewals_made = [], 0
         self.reserves = Reserves(site.circuits, self.places.values())
         self.sun_a = {
             name: sum(b.pv_kwp for b in site.buildings if name in paths[b.circuit]) * 1000.0 / 3.0 / 230.0 for name in site.circuits
         }
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
         self.meters.outgoing = lambda station, evse: self.places[station, evse].outgoing
+        self.meters.steady = lambda station, evse: self.places[station, evse].appetite.known
         self.meters.told_every_s = sample_s + every_s
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
         self.tokens = TokenDesk(rules, csms, self.classes)
-        self.desk = RulesDesk(site, rules, csms, self.meters, self.places)
+        self.notebook: dict[str, Json] = {}
+        self.desk = RulesDesk(site, rules, csms, self.meters, self.places, self.notebook)
         self.told_limits: dict[Key, tuple[float, str]] = {}
         self.greeted: dict[str, int] = {}
         self.poll_at = 0.0
@@ -105,10 +113,12 @@ class Operator(Steering, Feedback, Demanding, Leasing, Watching):
         self._asked_for: list[Demand] | None = None
         self._steer()
         self.log = DecisionLog(self)
+        self._begin_holds()
 
     @property
     def due(self) -> float | None:
         first = min(self.decide_at, self.watched.at)
+        first = min(first, self._renewals[0][0]) if self._renewals else first
         return min(self.poll_at, first) if self.meters.points else first
 
     # --- events of the CSMS -------------------------------------------------------------------------------------
@@ -251,6 +261,7 @@ class Operator(Steering, Feedback, Demanding, Leasing, Watching):
             if self.meters.pressing(words.peer, self.could_flow()[self.meters.points[words.peer].circuit or ""]):
                 self.decide_at = min(self.decide_at, max(self.hold_until, now))
         if self.meters.over(words.peer):
+            self.over_at[self.meters.points[words.peer].circuit or ""] = now
             self.hold_until = min(self.hold_until, now)
             self._soon(now)
 
@@ -270,6 +281,7 @@ class Operator(Steering, Feedback, Demanding, Leasing, Watching):
         if self.meters.points and self.poll_at <= now:
             self.poll_at = (int(now / self.every_s + 1e-9) + 1) * self.every_s
             out.extend(self.meters.polls())
+        self._renew(now, out)
         if self.watched.at <= now and now < self.decide_at:
             self.watch(now, out)
             if self.answering(now):
@@ -290,6 +302,7 @@ class Operator(Steering, Feedback, Demanding, Leasing, Watching):
         self.desk.tick(now, out)
         self._tried_again(now)
         steered = self._steering(now, out)
+        self._look_back(now)
         if self.desk.again(now) or self.overrides or steered:
             # A rank is a matter of time then: every session is asked again.
             self._changed = dict(self.places)

@@ -75,9 +75,27 @@ class Planning:
         if why is not None or key is None:
             out.append(Note("controller", self.operator.site.id, "departure", {"refused": why}))
             return
-        self.promises = {of: one for of, one in self.promises.items() if one.departs > now}
+        for gone in [of for of, one in self.promises.items() if one.departs <= now]:
+            self._write(gone, self.promises.pop(gone), gone=True)
         self.promises[key] = Promise(float(figures[0]), float(figures[1]))
+        self._write(key, self.promises[key])
         out.append(Note("controller", self.operator.site.id, "departure", body | {"of": key if isinstance(key, str) else list(key)}))
+
+    def _write(self, of: Key | str, one: Promise, *, gone: bool = False) -> None:
+        """To memory: a promise survives the controller."""
+        name = f"promise/token/{of}" if isinstance(of, str) else f"promise/evse/{of[0]}/{of[1]}"
+        self.operator.notebook[name] = None if gone else [one.departs, one.needs_kwh, one.tx]
+
+    def recall(self, saved: Mapping[str, Any]) -> None:
+        """The promises written in earlier lives."""
+        for name, value in saved.items():
+            if not name.startswith("promise/"):
+                continue
+            _, kind, of = name.split("/", 2)
+            station, _, evse = of.rpartition("/")
+            key: Key | str = of if kind == "token" else (station, int(evse))
+            if isinstance(key, str) or key in self.operator.places:
+                self.promises[key] = Promise(float(value[0]), float(value[1]), value[2])
 
     def guided(self, place: Place, demand: Demand) -> Demand:
         """A demand as the plan would have it. Without a plan for it, as it is, behind those that are pressed for time."""
@@ -121,9 +139,11 @@ class Planning:
         if session is None:
             return None
         if (of_place := self.promises.get(key)) is not None:
-            of_place.tx = of_place.tx or session.tx
+            if of_place.tx is None:
+                of_place.tx = session.tx
+                self._write(key, of_place)
             if of_place.tx != session.tx:
-                del self.promises[key]
+                self._write(key, self.promises.pop(key), gone=True)
         found = self.promises.get(key) or self.promises.get(session.token)
         return found if found is not None and found.departs > now else None
 

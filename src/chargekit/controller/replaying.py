@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from chargekit.controller.allocator import PHASE, Allocation, Budget, Concurrent, Demand, allocate
 from chargekit.controller.decisions_log import ENDLESS, FIXED, KEYED, WHOLE, chained, digest_of
+from chargekit.controller.holds import CAPS, RULES
+from chargekit.controller.holds import Standing as Held
 from chargekit.controller.room import Room
 from chargekit.model.calendar import Calendar
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
@@ -21,7 +23,7 @@ from chargekit.model.site import Circuit
 from chargekit.policy.overrides import Override
 
 MOST: Final = 1e9
-NEWER: Final = ("responses",)
+NEWER: Final = ("responses", "holds")
 """What older records do not hold."""
 FAULTS: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -94,6 +96,15 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """A hold in force, and the rule it follows from."""
+
+    standing: Held
+    rule: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """What the allocator was given."""
 
@@ -147,6 +158,7 @@ class Situation:
     out: str
     faults: tuple[str, ...] = ()
     own_most_a: Mapping[str, float] = field(default_factory=dict)
+    holds: Mapping[str, Holding] = field(default_factory=dict)
     responses: Mapping[str, Responded] = field(default_factory=dict)
 
     def figure(self, name: str) -> float:
@@ -154,7 +166,9 @@ class Situation:
 
     def planned(self, demand: Demand) -> bool:
         """Whether its plan keeps it below what it can use."""
-        response = self.responses.get(demand.id)
+        hold, response = self.holds.get(demand.id), self.responses.get(demand.id)
+        if hold is not None and hold.standing.kind in CAPS:
+            return False
         return (demand.most_a if response is None else response.most_a) < self.own_most_a.get(demand.id, demand.most_a) - 0.05
 
     def before_margin(self, limit: Limit) -> float:
@@ -256,6 +270,7 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         {name: (_number(about[name][0]), _source(*about[name][1:])) for name in ("margin", "fallback", "default", "lease")},
         _text(about["site"]), calendar_of(about), _text(last.body["out"]), faults,
         {key: _number(row[11]) for key, row in state["demands"].items()},
+        {key: _hold(row) for key, row in state["holds"].items()},
         {key: _responded(row) for key, row in state["responses"].items() if key in state["demands"]},
     )  # fmt: skip
 
@@ -322,6 +337,14 @@ def _seated(row: Sequence[Any]) -> Seated:
     token, user_class, source, started, override, rank, because = row
     own = None if rank is None else _whole(rank)
     return Seated(_text(token), _text(user_class), _text(source), _number(started), _text(override), own, _text(because))
+
+
+def _hold(row: Sequence[Any]) -> Holding:
+    kind, since, until, figure, about, rule, file, line = row
+    if kind not in RULES:
+        raise ValueError(f"a kind of hold expected, found {str(kind)[:40]!r}")
+    end = None if until is None else _number(until)
+    return Holding(Held(kind, _number(since), end, _number(figure), _text(about)), _text(rule), _source(file, line))
 
 
 def _number(value: Any) -> float:

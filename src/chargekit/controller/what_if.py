@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chargekit.controller.allocator import Allocation, Demand
+from chargekit.controller.holds import CAPS
 from chargekit.controller.replaying import FAULTS, Shared, Situation
 from chargekit.controller.room import NOMINAL_V
 from chargekit.model.limit import Limit
@@ -51,7 +52,10 @@ def changes(one: Situation, demand: Demand, row: int | None) -> Iterator[tuple[s
     if row is not None:
         yield from _wider(one, row)
     own, rating = one.own_most_a.get(demand.id, demand.most_a), one.places[demand.id].rating_a
-    if one.planned(demand):
+    hold = one.holds.get(demand.id)
+    if hold is not None and hold.standing.kind in CAPS:
+        yield "its hold over", replace(one.given, demands=_with(one, demand, own))
+    elif one.planned(demand):
         yield f"its plan asking for {own:g} A now", replace(one.given, demands=_with(one, demand, own))
     elif demand.most_a < rating - STEP_A:
         yield f"its vehicle taking the outlet's {rating:g} A", replace(one.given, demands=_with(one, demand, rating))

@@ -21,6 +21,7 @@ def register(defect: type[Defect]) -> type[Defect]:
 @cache
 def _installed() -> dict[str, type[Defect]]:
     from chargekit.controller.defects import CONTROLLER_DEFECTS
+    from chargekit.controller.hold_defects import HOLD_DEFECTS
     from chargekit.controller.incident_defects import INCIDENT_DEFECTS
     from chargekit.controller.rule_defects import RULE_DEFECTS
     from chargekit.controller.steering_defects import STEERING_DEFECTS
@@ -39,7 +40,7 @@ def _installed() -> dict[str, type[Defect]]:
         *STATION_DEFECTS, *PROFILE_DEFECTS, *SERVICE_DEFECTS, *SECURITY_DEFECTS, *FRAME_DEFECTS, *RESTART_DEFECTS, *GRID_DEFECTS,
         *RESERVATION_DEFECTS, *TOKEN_DEFECTS,
     )  # fmt: skip
-    rules = (*RULE_DEFECTS, *INCIDENT_DEFECTS, *STEERING_DEFECTS)
+    rules = (*RULE_DEFECTS, *INCIDENT_DEFECTS, *STEERING_DEFECTS, *HOLD_DEFECTS)
     found = {one.name: one for one in (*stations, *PLANT_DEFECTS, *CONTROLLER_DEFECTS, *rules)}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         one = point.load()

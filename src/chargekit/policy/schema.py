@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chargekit.policy.holds import AGAINST, COUNTS, MOST_COUNT, TIMES
 from chargekit.policy.review import KEYS as REVIEW
 
 PORTFOLIO, TYPE, SITE = "portfolio", "site type", "site"
@@ -82,6 +83,9 @@ TRIGGER: Final[dict[str, Shape]] = {
     "when": {"enum": list(TRIGGERS)}, "classes": NAMES, "as": TEXT, "lasts": SECONDS, "within": SECONDS, "below": ENERGY,
     "free_below": {"type": "integer", "minimum": 1}, "days": DAYS_COUNT, "name": TEXT, "from": INSTANT, "to": INSTANT,
 }  # fmt: skip
+WRITES: Final[Shape] = {"type": "integer", "minimum": 1}
+HOW_OFTEN: Final[Shape] = {"type": "integer", "minimum": 0, "maximum": MOST_COUNT}
+HOLDS: Final[dict[str, Shape]] = {**dict.fromkeys(TIMES, SECONDS), **dict.fromkeys(COUNTS, HOW_OFTEN), "against": {"enum": list(AGAINST)}}
 
 
 IDLE: Final[dict[str, Shape]] = {"grace": SECONDS, "release": SECONDS, "below": AMPS, "notify": FLAG, "classes": NAMES}
@@ -169,6 +173,8 @@ KEYS: Final[tuple[Key, ...]] = (
         "how limits from the grid are taken: floor, longest duration, who is exempt, who gives first",
     ),
     _key("power.lease", LOWER, SECONDS, "how long a limit stands without renewal"),
+    _key("power.writes", LOWER, WRITES, "profiles a day an EVSE may be sent: from half of it on renewals and raises get rarer"),
+    _key("power.holds", LOWER, _table((), **HOLDS), "how long a session keeps current, waits for it, and how turns are taken"),
     _key("power.margin", LOWER, AMPS, "kept free on every circuit"),
     _key("cost.plan", LOWER, FLAG, "whether the coming day is planned by price, departures and limits"),
     _key("cost.price", LOWER, PRICE, "the price of a kWh outside the bands of the tariff"),
