@@ -271,3 +271,15 @@ def test_energy_of_earlier_sessions_adds_up_to_the_same_in_any_order(order):
     facts = SessionFacts("RES-1", "resident", past=tuple((NOW, wh) for wh in order))
     rules = PriorityRules(Order(CLASSES, BUILT_IN), fairness=Fairness(3, ("resident",), BUILT_IN))
     assert rank(rules, facts, moment(Calendar(datetime(2026, 3, 2, tzinfo=UTC), "UTC"), NOW, ()), SiteFacts()).tie[-1] == 2
+
+
+def test_who_draws_nothing_is_last_and_still_says_by_which_rule_it_stood_where():
+    """The reason of a rank names class, rule and line, whatever else is said of it."""
+    fleet = fleet_of({"grid": 18, "feeders": [(18, None)]}, [(1, "generic-ac-11", "L1L2L3")] * 2)
+    policy = {"access": {"tokens": {"FLT-*": "route_critical", "GST-*": "guest"}}, "priority": {"ranks": list(CLASSES)}}
+    one = led(fleet, policy, [(0, {"class": "route_critical"}), (1, {"class": "guest"})])
+    appetite = one.operator.places["s0", 1].appetite
+    appetite.mood, appetite.until = "rests", NOW + 600.0
+    demand = next(d for d in one.decide(NOW)[0] if d.id == "s0/1")
+    assert appetite.last and demand.because.startswith("rank 1 of 4: class route_critical (policy.yaml:1)")
+    assert "as it draws nothing" in demand.because

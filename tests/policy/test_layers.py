@@ -172,6 +172,12 @@ def test_drift_is_what_a_site_says_otherwise_than_its_template(tmp_path: Path) -
     found = [(d.key, d.one.value, d.other.value, d.other.layer) for d in drift(bundle) if d.one and d.other]
     assert found == [("priority.ranks", "[first, second]", "[second, first]", "site")]
     assert not list(drift(made(tmp_path, "priority: {ranks: [first, second]}\n")))
+    # What the template left out is another rule all the same; what only a site can say is none of the template's.
+    added = made(tmp_path, "access: {tokens: {A: first}}\npriority: {rotation: {after: 1 h, classes: [first]}}\npower: {lease: 5 min}\n")
+    found = [(d.key, d.one.value if d.one else None, d.other.value if d.other else None) for d in drift(added)]
+    assert found == [
+        ("power.lease", "900 s", "5 min"), ("priority.rotation.after", None, "1 h"), ("priority.rotation.classes", None, "[first]")
+    ]  # fmt: skip
 
 
 def test_the_commands_show_compare_and_refuse(tmp_path: Path) -> None:

@@ -58,5 +58,6 @@ class Feedback(Operating):
         appetite, model = place.appetite, place.peer.spec.model
         step_a = max(0.1, round(model.pwm_step_a, 1))
         if appetite.last:
-            return replace(demand, rank=LAST, least_a=appetite.lowest_a, floor_a=0.0, because="it draws nothing: after all that do")
+            because = f"{demand.because}; behind all that draw, as it draws nothing"
+            return replace(demand, rank=LAST, least_a=appetite.lowest_a, floor_a=0.0, because=because)
         return replace(demand, least_a=appetite.lowest_a, step_a=step_a)
