@@ -213,10 +213,11 @@ def test_an_override_that_is_over_leaves_no_trace_in_the_next_decision(drawn, sa
     over = UNTIL
     if end == "revoked":
         over = NOW + 60.0
-        touched.operator.hand(Hand("revoke_override", {"id": "o"}), over, out)
+        touched.operator.hand(Hand("revoke_override", {"id": "o", "who": "dispatcher"}), over, out)
         plain.decide(over)
     elif end == "replaced":
         over = NOW + 120.0
+        touched.operator.hand(Hand("revoke_override", {"id": "o", "who": "dispatcher"}), NOW + 60.0, out)
         touched.operator.hand(Hand("create_override", {"id": "o", **target, **said, "until": over}), NOW + 60.0, out)
         plain.decide(NOW + 60.0)
     assert touched.record(over) == plain.record(over)
