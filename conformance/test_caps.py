@@ -3,6 +3,9 @@
 from chargekit.judge import Bench, Measured, Unclear, case
 from chargekit.judge.premises import REACTION_S
 
+TICK_S = 300.0
+"""Where the building moves by itself it does so every five minutes."""
+
 
 @case("CK-CAP-101", scope="site", covers={"site import limit", "K04.FR.05"}, area="caps", limit_s=14400)
 async def test_a_lowered_cap_is_kept_and_used(bench: Bench) -> None:
@@ -79,3 +82,51 @@ async def test_power_changes_hands_within_the_cap(bench: Bench) -> None:
     await site.lever("create_override", id="ovr-2", token=site.last(), until=until, who="dispatcher", why="departure moved up")
     await arena.meter.holds(at_most_a=cap_a, for_s=120)
     bench.measure(Measured(f"current {guest.name} gained", guest.meter.now_a() - lent_a, "A", at_least=2), [guest.meter.last().seq])
+
+
+@case("CK-CAP-104", scope="site", covers={"building load step", "site import limit"}, area="caps", limit_s=14400)
+async def test_the_vehicles_make_room_for_the_building_and_take_it_back(bench: Bench) -> None:
+    """When the building takes more, the grid meter is within the cap again within half a minute and stays there; what the building leaves
+    again is used again."""
+    site = bench.site()
+    grid = site.meter(site.grid.name)
+    base_a = await site.base_a()
+    for number, charger in enumerate(site.ac[:6] if site.moves(site.grid.name) else site.ac[:4]):
+        await site.charge(charger, site.first(number), vehicle="compact-3ph")
+    await bench.sleep(240)
+    demand_a = (await grid.fresh()).most_a - base_a
+    if demand_a < 40:
+        raise Unclear(f"only {demand_a:.1f} A of demand could be raised: a cap would prove nothing")
+    cap_a, step_a = float(round(base_a + demand_a * 0.7)), demand_a * 0.2
+    await site.set_cap(cap_a)
+    await grid.settles(at_most_a=cap_a, within=REACTION_S)
+    await bench.sleep(TICK_S * 2 - bench.now % TICK_S + 10)
+    await bench.hand("plant", "set_building_a", circuit=site.grid.name, amps=[base_a + step_a] * 3)
+    await bench.sleep(REACTION_S)
+    await site.keeps(site.grid.name, at_most_a=cap_a, for_s=60)
+    used_a = await site.mean_a(site.grid.name)
+    shared = Measured("share of the cap that is used beside more building load", used_a / cap_a * 100, "%", at_least=85)
+    bench.measure(shared, [grid.last().seq])
+    await bench.hand("plant", "set_building_a", circuit=site.grid.name, amps=[base_a] * 3)
+    await bench.sleep(90)
+    used_a = await site.mean_a(site.grid.name)
+    bench.measure(Measured("share of the cap that is used after it", used_a / cap_a * 100, "%", at_least=85), [grid.last().seq])
+
+
+@case("CK-CAP-105", scope="site", covers={"minimum current of a vehicle", "limits at every level"}, area="caps", limit_s=14400)
+async def test_a_vehicle_that_takes_nothing_at_six_amperes_is_offered_more(bench: Bench) -> None:
+    """Two equal users share a cap that leaves each less than 10 A. The vehicle of one draws nothing below 10 A: it is given that, the other
+    the rest, and the cap holds."""
+    site = bench.site()
+    arena = site.arena()
+    first, second = arena.chargers
+    base_a = (await arena.meter.fresh()).most_a
+    cap_a = float(round(base_a + 19.0))
+    await site.set_cap(cap_a, arena.circuit.name)
+    await site.charge(first, site.first(1), vehicle="compact-3ph")
+    await bench.sleep(90)
+    await site.charge(second, site.first(2), vehicle="quirk-minimum-10a")
+    await arena.meter.holds(at_most_a=cap_a, for_s=420)
+    for charger, least_a in ((second, 9.0), (first, 5.0)):
+        reading = await charger.meter.fresh()
+        bench.measure(Measured(f"current of {charger.name}", charger.meter.now_a(), "A", at_least=least_a), [reading.seq])

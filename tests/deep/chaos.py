@@ -3,7 +3,8 @@
 The fault model, all by the seed: on every link one message in two hundred lost and some late; every station twice a day cut off for up to
 half an hour, every other one without power for up to twenty minutes; the controller three times a day dead for up to five minutes, once in
 five times without its memory; a circuit's meter twice a day silent or frozen for up to half an hour; the building's load four times a day
-up by an eighth of the grid's rating, until its next tick (five minutes at most).
+up by an eighth of the grid's rating, until its next tick (five minutes at most). Where only the building steps, it does so twelve times
+a day, within two hours of an arrival: while the site is busy.
 """
 
 import random
@@ -16,6 +17,7 @@ from chargekit.emulator.visits import played
 from chargekit.emulator.visits_days import DAYS
 from chargekit.lab.assemble import CSMS, PLANT, PRESENTS_S, Plan, build
 from chargekit.lab.sitefile import load_site
+from chargekit.policy.windows import moment
 
 
 class NoTree(IgnoresCap):
@@ -37,7 +39,8 @@ WATCH_S = 240.0
 
 @dataclass
 class Ran:
-    """One site's day. `worst_as`: by circuit, the most A·s over the rating in one go; `steps`: (A·s, s) over the rating after each step."""
+    """One site's day. `worst_as`: by circuit, the most A·s over the rating in one go; `steps`: (A·s, s) over the rating after each step;
+    `peak`: by circuit, the highest current seen, as a share of the rating."""
 
     site: str
     seed: int
@@ -46,7 +49,9 @@ class Ran:
     took_s: float = 0.0
     energy_kwh: float = 0.0
     optimum_kwh: float = 0.0
+    ordered_kwh: float = 0.0
     worst_as: dict = field(default_factory=dict)
+    peak: dict = field(default_factory=dict)
     steps: list = field(default_factory=list)
     infeasible: int = 0
     trips: list = field(default_factory=list)
@@ -80,7 +85,15 @@ class Chaos:
             self.faults()
         if optimum:
             around = self.plant.around
-            self.ran.optimum_kwh = optimum_of(self.site, self.arrivals, self.end, around.building_a if around else lambda t: {})
+            building = around.building_a if around else lambda t: {}
+            self.ran.optimum_kwh, self.ran.ordered_kwh = optimum_of(self.site, self.arrivals, self.end, building, self.rank_of)
+
+    def rank_of(self, token, t):
+        """A token's place in the rulebook's order at a time; whoever has no class comes last."""
+        rules = self.bundle.rulebook
+        found = rules.class_of(token)
+        order = rules.priority.order_at(moment(self.site.calendar, t, rules.access.holidays)).classes
+        return order.index(found.name) if found is not None and found.name in order else len(order)
 
     # --- what happens -------------------------------------------------------------------------------------------
 
@@ -126,8 +139,13 @@ class Chaos:
         return sorted(self.rng.random() * self.end for _ in range(count))
 
     def building_steps(self):
-        root = self.site.root
-        for at in self.times(4):
+        root, rng = self.site.root, self.rng
+        some = self.times(4)
+        if self.ran.kind == "steps":
+            busy = [one.at for one in self.arrivals if one.at < self.end - 7200.0] or [0.0]
+            some = sorted(rng.choice(busy) + rng.uniform(300.0, 7200.0) for _ in range(12))
+            some = [at for n, at in enumerate(some) if n == 0 or at - some[n - 1] > 600.0]
+        for at in some:
             # Just after a tick of the building's own load, so that the step stands for a while.
             at = at // 300.0 * 300.0 + self.rng.uniform(5.0, 100.0)
             self.step_at.append(at)
@@ -176,7 +194,9 @@ class Chaos:
         passed, self.last = now - self.last, now
         over_all = 0.0
         for name, circuit in self.site.circuits.items():
-            over = max(self.plant.network.branches[name].amps_at(now)) - circuit.rating_a
+            amps = max(self.plant.network.branches[name].amps_at(now))
+            over = amps - circuit.rating_a
+            self.ran.peak[name] = max(self.ran.peak.get(name, 0.0), amps / circuit.rating_a)
             if over > 1e-6:
                 self.run_as[name] = self.run_as.get(name, 0.0) + over * passed
                 self.ran.worst_as[name] = max(self.ran.worst_as.get(name, 0.0), self.run_as[name])
@@ -218,11 +238,11 @@ class Chaos:
 _OPTIMA: dict = {}
 
 
-def optimum_of(site, arrivals, end, building_a):
-    from tests.deep.optimum import optimum_kwh
+def optimum_of(site, arrivals, end, building_a, rank_of):
+    from tests.deep.optimum import optimum_kwh, ordered_kwh
 
-    key = (site.id, len(site.stations), end, tuple((a.station, a.evse, a.at) for a in arrivals))
+    key = (site.id, len(site.stations), end, tuple(arrivals))
     if key not in _OPTIMA:
         _OPTIMA.clear()
-        _OPTIMA[key] = optimum_kwh(site, arrivals, end, building_a)
+        _OPTIMA[key] = optimum_kwh(site, arrivals, end, building_a), ordered_kwh(site, arrivals, end, building_a, rank_of)
     return _OPTIMA[key]

@@ -2,6 +2,9 @@
 
 For each visit at most what its battery, its curve and its outlet allow within its stay; for each circuit and phase, in each slot, at most
 the rating less the building load. Nobody waits, nothing is kept in reserve, everything is known beforehand: a bound, not a plan.
+
+That optimum lets a visitor who leaves soon go before staff who stay, whatever the rulebook says. `ordered_kwh` is what can be had in the
+rulebook's order, kept at every moment and without knowing who leaves when: nothing is lost on the way there, either.
 """
 
 import itertools
@@ -22,21 +25,45 @@ def curve(points, x):
 
 def alone_kwh(vehicle, evse, volts, soc_percent, seconds):
     """What a vehicle takes at an outlet by itself in so many seconds, kWh at the outlet, and the most power, kW."""
-    stored, wh, most, step = vehicle.usable_kwh * soc_percent / 100.0, 0.0, 0.0, 60.0
-    amps = min(evse.max_a, vehicle.ac_max_a, vehicle.cable_a)
+    visit, wh, most, step = Visit(vehicle, evse, volts, soc_percent), 0.0, 0.0, 60.0
     for _ in range(int(seconds / step)):
-        soc = 100.0 * stored / vehicle.usable_kwh
-        if soc >= 100.0:
+        kw = visit.kw
+        if kw <= 0.0:
             break
-        if evse.max_kw is not None:
-            kw = min(evse.max_kw, vehicle.dc_max_kw, curve(vehicle.dc_curve, soc))
-            share = 1.0
-        else:
-            kw = min(evse.phases, vehicle.ac_phases) * amps * volts / 1000.0 * curve(vehicle.tail, soc)
-            share = curve(vehicle.ac_efficiency, amps)
         most, wh = max(most, kw), wh + kw * step / 3.6
-        stored += kw * share * step / 3600.0
+        visit.takes(kw, step)
     return wh / 1000.0, most
+
+
+class Visit:
+    """A vehicle at an outlet: what it would take now, and how that changes as it fills."""
+
+    def __init__(self, vehicle, evse, volts, soc_percent):
+        self.vehicle, self.evse = vehicle, evse
+        self.stored = vehicle.usable_kwh * soc_percent / 100.0
+        self.amps = min(evse.max_a, vehicle.ac_max_a, vehicle.cable_a)
+        self.phases = 3 if evse.max_kw is not None else min(evse.phases, vehicle.ac_phases)
+        self.full_kw = self.phases * self.amps * volts / 1000.0
+
+    @property
+    def kw(self):
+        soc = 100.0 * self.stored / self.vehicle.usable_kwh
+        if soc >= 100.0:
+            return 0.0
+        if self.evse.max_kw is not None:
+            return min(self.evse.max_kw, self.vehicle.dc_max_kw, curve(self.vehicle.dc_curve, soc))
+        return self.full_kw * curve(self.vehicle.tail, soc)
+
+    def takes(self, kw, seconds):
+        share = 1.0 if self.evse.max_kw is not None else curve(self.vehicle.ac_efficiency, self.amps * kw / self.full_kw)
+        self.stored += kw * share * seconds / 3600.0
+
+
+def amps_per_kw(site, station, evse, phases):
+    """On each phase it uses, at the grid side."""
+    if evse.max_kw is not None:
+        return 1000.0 / NOMINAL_V / 3.0 / max(y for _, y in station.model.efficiency)
+    return 1000.0 / station.model.voltage_v / phases
 
 
 def optimum_kwh(site, arrivals, end, building_a):
@@ -44,8 +71,7 @@ def optimum_kwh(site, arrivals, end, building_a):
     stations = {s.id: s for s in site.stations}
     paths = {name: [c.name for c in site.path(name)] for name in site.circuits}
     slots = math.ceil(end / SLOT_S)
-    solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
+    solver = quiet()
     used = {}
     inf = highspy.kHighsInf
     hours, columns = SLOT_S / 3600.0, 0
@@ -57,9 +83,7 @@ def optimum_kwh(site, arrivals, end, building_a):
             continue
         energy, most = alone_kwh(vehicle, evse, station.model.voltage_v, one.soc_percent, leaves - one.at)
         phases = 3 if evse.max_kw is not None else min(evse.phases, vehicle.ac_phases)
-        per_kw = 1000.0 / station.model.voltage_v / phases
-        if evse.max_kw is not None:
-            per_kw = 1000.0 / NOMINAL_V / 3.0 / max(y for _, y in station.model.efficiency)
+        per_kw = amps_per_kw(site, station, evse, phases)
         mine = []
         for slot in range(int(one.at // SLOT_S), min(slots, math.ceil(leaves / SLOT_S))):
             share = (min(leaves, (slot + 1) * SLOT_S) - max(one.at, slot * SLOT_S)) / SLOT_S
@@ -73,9 +97,70 @@ def optimum_kwh(site, arrivals, end, building_a):
             columns += 1
         solver.addRow(-inf, energy / hours, len(mine), mine, [1.0] * len(mine))
     for (name, phase, slot), parts in used.items():
-        room = site.circuits[name].rating_a
-        room -= max(0.0, sum(amps[phase] for at, amps in building_a((slot + 0.5) * SLOT_S).items() if name in paths[at]))
-        solver.addRow(-inf, max(0.0, room), len(parts), [c for c, _ in parts], [f for _, f in parts])
+        room = room_a(site, paths, building_a((slot + 0.5) * SLOT_S), name, phase)
+        solver.addRow(-inf, room, len(parts), [c for c, _ in parts], [f for _, f in parts])
     solver.run()
     assert solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
     return -solver.getInfo().objective_function_value
+
+
+def room_a(site, paths, building, name, phase):
+    """What the building leaves of a circuit."""
+    return max(0.0, site.circuits[name].rating_a - max(0.0, sum(amps[phase] for at, amps in building.items() if name in paths[at])))
+
+
+def quiet():
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    return solver
+
+
+def ordered_kwh(site, arrivals, end, building_a, rank_of):
+    """kWh at the outlets over all visits, minute by minute, rank by rank. `rank_of(token, t)`: 0 first."""
+    paths = {name: [c.name for c in site.path(name)] for name in site.circuits}
+    stations = {s.id: s for s in site.stations}
+    coming = sorted((one for one in arrivals), key=lambda one: one.at)
+    here, done, step = [], 0.0, 60.0
+    for minute in range(int(end / step)):
+        t = minute * step
+        if minute % 5 == 0:
+            building = building_a(t + 150.0)
+            rooms = {(name, phase): room_a(site, paths, building, name, phase) for name in site.circuits for phase in range(3)}
+        while coming and coming[0].at <= t:
+            one = coming.pop(0)
+            station = stations[one.station]
+            visit = Visit(site.vehicles[one.vehicle], station.evse(one.evse), station.model.voltage_v, one.soc_percent)
+            rows = [(name, phase) for name in paths[station.circuit] for phase in station.rotation[: visit.phases]]
+            here.append((one, visit, rows, amps_per_kw(site, station, visit.evse, visit.phases)))
+        here = [x for x in here if (x[0].leaves is None or x[0].leaves > t) and x[1].kw > 0.0]
+        ranks = {}
+        for x in here:
+            ranks.setdefault(rank_of(x[0].token, t), []).append(x)
+        left = dict(rooms)
+        for _, some in sorted(ranks.items(), key=lambda item: item[0]):
+            for (_, visit, rows, per_kw), kw in zip(some, served(some, left), strict=True):
+                for row in rows:
+                    left[row] -= kw * per_kw
+                done += kw * step / 3600.0
+                visit.takes(kw, step)
+    return done
+
+
+def served(some, left):
+    """The most power those of one rank can have of what is left, kW each."""
+    used = {}
+    for n, (_, _, rows, per_kw) in enumerate(some):
+        for row in rows:
+            used.setdefault(row, []).append((n, per_kw))
+    most = [visit.kw for _, visit, _, _ in some]
+    tight = {row: parts for row, parts in used.items() if sum(most[n] * f for n, f in parts) > left[row]}
+    if not tight:
+        return most
+    solver = quiet()
+    for kw in most:
+        solver.addCol(-1.0, 0.0, kw, 0, [], [])
+    for row, parts in tight.items():
+        solver.addRow(-highspy.kHighsInf, max(0.0, left[row]), len(parts), [n for n, _ in parts], [f for _, f in parts])
+    solver.run()
+    assert solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    return [min(kw, max(0.0, x)) for kw, x in zip(most, solver.getSolution().col_value, strict=True)]

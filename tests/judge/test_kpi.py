@@ -172,6 +172,19 @@ def test_a_station_that_never_came_is_down() -> None:
     assert run.end(1000).figures()["availability[lowest port]"].value == 0
 
 
+def test_a_port_that_went_on_charging_is_resolved_when_its_link_is_back() -> None:
+    """A 1.6 station that was cut off says nothing new of a port that charges on."""
+    run = Run()
+    run.plug(100, "a", "EMP-1", "employee")
+    run.start(110, "a", "EMP-1")
+    run.status(120, "a", "Charging")
+    run.add(1000, "wire", "a", "closed", {"code": 1006, "reason": ""})
+    run.add(1120, "wire", "a", "opened", {"version": "1.6"})
+    got = run.end(5000).figures()
+    assert got["fault_resolution[mean]"].value == near(2)
+    assert got["faults_open"].value == 0
+
+
 @both
 def test_fault_resolution_ends_with_the_next_delivery(version: str) -> None:
     run = Run(2, version)

@@ -15,7 +15,10 @@ from chargekit.faces.cli import app
 from chargekit.lab.bundled import bundled_sites, fleets_folder
 from chargekit.lab.policies import differences, drift, schema_files, schemas_folder
 from chargekit.lab.sitefile import SiteBundle, load_site
+from chargekit.lab.yamlfile import parse
 from chargekit.model.located import BadInput
+from chargekit.policy.layers import Layers
+from chargekit.policy.schema import BY_PATH, KEYS, LAYERS
 
 FLEET = """site: one
 type: mixed_use
@@ -74,6 +77,55 @@ def test_a_portfolio_fixes_for_site_types_too(tmp_path: Path) -> None:
         made(tmp_path, "{}\n", portfolio=PORTFOLIO + "fixed: [power.margn]\n")
 
 
+def layered(texts: dict[str, str]) -> Layers:
+    """The layers as the table of keys sees them, before anything is made of their values."""
+    trees = [parse(texts.get(layer, "{}"), f"{layer.replace(' ', '_')}.yaml") for layer in LAYERS]
+    return Layers(trees[0], trees[1], trees[2])
+
+
+PAIRS = [(upper, lower) for n, upper in enumerate(LAYERS) for lower in LAYERS[n + 1 :]]
+EVERY_KEY = [f"{key.domain}.{key.name}" for key in KEYS]
+
+
+def saying(path: str, value: str = "1") -> str:
+    domain, _, name = path.partition(".")
+    return f"# rules\n{domain}:\n  {name}: {value}\n"
+
+
+@pytest.mark.parametrize(("upper", "lower"), PAIRS)
+@pytest.mark.parametrize("path", EVERY_KEY)
+def test_no_key_that_an_upper_layer_locked_can_be_touched_below(path: str, upper: str, lower: str) -> None:
+    """Of every key and pair of layers; not even with nothing. Both lines are named."""
+    locked = f"# locked\n\nfixed: [{path}]\n"
+    for value in ("1", "null", "{}", "[]"):
+        with pytest.raises(BadInput) as told:
+            layered({upper: locked, lower: saying(path, value)})
+        assert f"{path} is fixed by the {upper} at {upper.replace(' ', '_')}.yaml:3" in str(told.value)
+        assert str(told.value.source) == f"{lower.replace(' ', '_')}.yaml:3"
+    # Unlocked it may be said by whom the table names.
+    if lower in BY_PATH[tuple(path.split("."))].layers:  # type: ignore[index]
+        assert [(layer, node.value) for layer, node in layered({lower: saying(path)}).said(*path.split("."))] == [(lower, 1)]
+
+
+@pytest.mark.parametrize(("upper", "lower"), PAIRS)
+@pytest.mark.parametrize("path", EVERY_KEY)
+def test_no_key_can_be_said_by_a_layer_that_may_not(path: str, upper: str, lower: str) -> None:
+    """What belongs to an upper layer alone is fixed by what that one says; what belongs below is for those to say."""
+    allowed = BY_PATH[tuple(path.split("."))].layers  # type: ignore[index]
+    texts = {layer: saying(path) for layer in (upper, lower)}
+    if lower not in allowed and upper in allowed:
+        with pytest.raises(BadInput, match=f"{path} is fixed by the {upper} at {upper.replace(' ', '_')}.yaml:3") as told:
+            layered(texts)
+        assert str(told.value.source) == f"{lower.replace(' ', '_')}.yaml:3"
+    elif upper not in allowed:
+        with pytest.raises(BadInput, match=f"{path} is (for|fixed by) the {allowed[0]}") as told:
+            layered(texts)
+        assert str(told.value.source) == f"{upper.replace(' ', '_')}.yaml:3"
+    else:
+        leading = [(layer, str(node.source)) for layer, node in layered(texts).said(*path.split("."))]
+        assert leading == [(one, f"{one.replace(' ', '_')}.yaml:3") for one in (lower, upper)]
+
+
 def plain(value: Any) -> Any:
     """YAML as JSON has it: dates as text."""
     if isinstance(value, dict):
@@ -120,6 +172,12 @@ def test_drift_is_what_a_site_says_otherwise_than_its_template(tmp_path: Path) -
     found = [(d.key, d.one.value, d.other.value, d.other.layer) for d in drift(bundle) if d.one and d.other]
     assert found == [("priority.ranks", "[first, second]", "[second, first]", "site")]
     assert not list(drift(made(tmp_path, "priority: {ranks: [first, second]}\n")))
+    # What the template left out is another rule all the same; what only a site can say is none of the template's.
+    added = made(tmp_path, "access: {tokens: {A: first}}\npriority: {rotation: {after: 1 h, classes: [first]}}\npower: {lease: 5 min}\n")
+    found = [(d.key, d.one.value if d.one else None, d.other.value if d.other else None) for d in drift(added)]
+    assert found == [
+        ("power.lease", "900 s", "5 min"), ("priority.rotation.after", None, "1 h"), ("priority.rotation.classes", None, "[first]")
+    ]  # fmt: skip
 
 
 def test_the_commands_show_compare_and_refuse(tmp_path: Path) -> None:

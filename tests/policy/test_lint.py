@@ -58,8 +58,12 @@ def priority(more: str) -> str:
     ("policy", "kind", "line", "text"),
     [
         (
-            'access:\n  tokens:\n    "RES-*": resident\n    "RES-7*": guest\n', "unreachable", 4,
-            "tokens like RES-7* never become class guest: RES-* above it makes them resident",
+            'access:\n  tokens:\n    "RES-*": resident\n    "RES-**": guest\n', "unreachable", 4,
+            "tokens like RES-** never become class guest: RES-* goes before it and makes them resident",
+        ),
+        (
+            'access:\n  tokens:\n    "RES-*": resident\n    "RES-7*": guest\n  blocked: ["RES-7*"]\n', "unreachable", 4,
+            "nobody with a token like RES-7* ever charges as guest: RES-7* is blocked",
         ),
         (
             priority("windows:\n    - {days: all, ranks: [guest, resident, employee]}\n"
@@ -126,6 +130,7 @@ def test_a_policy_with_one_fault_has_one_finding(tmp_path: Path, policy: str, ki
         TOKENS,
         'access:\n  tokens: {"RES-*": resident, "RES-7": guest, "EMP-*": employee}\n',
         'access:\n  tokens: {"RES-?": resident, "RES-*": guest}\n',
+        'access:\n  tokens: {"RES-*": resident, "RES-7*": guest}\n  blocked: ["RES-77*", "RES-?"]\n',
         access('windows: [{classes: [guest], days: [mon-fri], from: "07:00", to: "19:00"}]'),
         access('windows: [{classes: [guest], from: "22:00", to: "06:00"}, {classes: [guest], from: "06:00", to: "09:00"}]'),
         access('windows: [{tokens: ["GST-V*"]}]\n  entitlements: [{tokens: ["G*"], stations: ["a-*"]}]'),
@@ -158,7 +163,7 @@ def test_a_guarantee_leaves_room_for_the_building(tmp_path: Path) -> None:
 
 SOUND = {
     "fleet_depot": "  near_departure: {within: 1 h, classes: [resident]}\n",
-    "workplace": "  rotation: {after: 2 h, classes: [employee]}\n",
+    "workplace": "  rotation: {after: 2 h, classes: [employee]}\npower:\n  idle: {grace: 15 min, release: 1 h}\n",
     "destination": "  rotation: {after: 2 h, classes: [guest]}\n",
     "mixed_use": '  windows: [{from: "09:00", to: "18:00", ranks: [guest, employee, resident]}]\n',
 }
@@ -179,6 +184,20 @@ def test_the_common_mistake_of_a_site_type_and_its_cure(tmp_path: Path, kind: st
     assert text in rows[0][2]
     (tmp_path / "one/policy.yaml").write_text(TOKENS + "priority:\n" + SOUND[kind])
     assert findings([str(tmp_path / "one")]) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [
+        ("fleet_depot", TOKENS.replace('"EMP-*": employee, ', "") + "priority:\n  near_departure: {within: 1 h, classes: [employee]}\n"),
+        ("workplace", TOKENS + "priority:\n  rotation: {after: 7 h, classes: [employee]}\n"),
+        ("workplace", TOKENS.replace('"EMP-*": employee, ', "") + "priority:\n  rotation: {after: 1 h, classes: [employee]}\n"),
+        ("destination", TOKENS + "priority:\n  rotation: {after: 5 h, classes: [guest]}\n"),
+        ("mixed_use", 'access:\n  tokens: {"*": guest}\n  windows: [{classes: [guest], days: [mon-fri]}]\n'),
+    ],
+)
+def test_a_cure_that_reaches_nobody_is_none(tmp_path: Path, kind: str, policy: str) -> None:
+    assert "mistake" in [found for found, _, _ in found(tmp_path, policy, kind)]
 
 
 def test_the_mistake_of_a_house_is_to_promise_more_than_it_has(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from chargekit.lab.sitefile import SiteBundle, load_site
 from chargekit.model.located import BadInput
 from chargekit.policy.overrides import create
+from chargekit.policy.people import narrowness
 
 FLEET = """site: one
 type: mixed_use
@@ -52,10 +53,23 @@ def test_limits_are_ratings_and_what_the_site_says(tmp_path: Path) -> None:
     assert ("grid", 40.0, "import limit") in limits
 
 
-@pytest.mark.parametrize(("token", "name"), [("RES-7", "guest"), ("RES-8", "resident"), ("EMP-1", "employee"), ("XYZ", None)])
-def test_an_exact_token_goes_before_a_pattern(tmp_path: Path, token: str, name: str | None) -> None:
-    found = site(tmp_path).rulebook.class_of(token)
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("token", "name"), [("RES-7", "guest"), ("RES-8", "resident"), ("RES-71", "employee"), ("EMP-1", "employee"), ("XYZ", None)]
+)
+def test_an_exact_token_goes_before_a_pattern_and_the_narrower_before_the_wider(
+    tmp_path: Path, token: str, name: str | None, order: int
+) -> None:
+    rows = ["RES-7: guest", '"RES-*": resident', '"RES-7*": employee', '"EMP-*": employee'][::order]
+    found = site(tmp_path, f"access: {{tokens: {{{', '.join(rows)}}}}}\n").rulebook.class_of(token)
     assert (found.name if found else None) == name
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide"), [("RES-7*", "RES-*"), ("RES-?", "RES-*"), ("RES-[12]*", "RES-*"), ("??", "*"), ("*-1", "A-*"), ("*-1", "?-*")]
+)
+def test_which_of_two_patterns_is_narrower(narrow: str, wide: str) -> None:
+    assert narrowness(narrow) < narrowness(wide)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,13 @@ is None in a difference. A body holds
 | `reserved` | `[circuit, A on L1, L2, L3]`: what nobody can be given |
 | `base` | the same, of that only what meters show beside the sessions |
 | `concurrent` | caps on sessions `[circuit, most, file, line, groups]` |
-| `overrides` | `[id, who, why, created, until, token, station, class]`, whole as well |
-| `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use]` |
+| `budgets`, `reserved_by` | of AC and DC `[circuit, A, kind, file, line, rule]`; what of `reserved` is of a kind `[circuit, kind, A…]` |
+| `overrides` | `[id, who, why, created, until, token, station, class, role, category, circuit, holds]`, whole as well |
+| `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use, AC or DC]` |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
+| `holds` | by EVSE with a hold in force `[kind, since, until, figure, about, its rule, file, line]` (`controller.holds`) |
+| `responses` | by EVSE whose demand an incident changes `[incident, kind, subject, response, file, line,` and, before it, `rank, floor A, |
+| | most A, weight]` |
 | `lines` | by EVSE `[state, A it could draw, A in force, A said last, answer, lease's end]` |
 | `grants`, `bounds` | by EVSE `[A, number of what bound it]`; the texts of those numbers |
 | `tree`, `places`, `about` | in full ones only: circuits, EVSEs, and the figures and the clock all this refers to |
@@ -30,7 +34,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from chargekit.controller.allocator import Allocation, Concurrent, Demand
-from chargekit.controller.places import Place
+from chargekit.controller.holds import RULES, Standing
+from chargekit.controller.places import Answered, Place
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.policy.layers import Sourced
 from chargekit.policy.overrides import Override
@@ -41,8 +46,8 @@ if TYPE_CHECKING:
 
 KIND: Final = "decided"
 FULL_EVERY: Final = 200
-WHOLE: Final = ("limits", "reserved", "base", "concurrent", "overrides")
-KEYED: Final = ("demands", "sessions", "lines", "grants", "bounds")
+WHOLE: Final = ("limits", "reserved", "base", "concurrent", "budgets", "reserved_by", "overrides")
+KEYED: Final = ("demands", "sessions", "responses", "holds", "lines", "grants", "bounds")
 FIXED: Final = ("tree", "places", "about")
 
 ENDLESS: Final = "infinity"
@@ -68,6 +73,7 @@ class DecisionLog:
         self._demands: Sequence[Demand] | None = None
         self._rows: dict[str, Demand] = {}
         self._allocation: Allocation | None = None
+        self._standings: dict[str, Standing | None] = {}
 
     def decided(
         self,
@@ -83,10 +89,11 @@ class DecisionLog:
         changed: dict[str, dict[str, Row | None]] = {name: {} for name in KEYED}
         dirty = self._touched(now)
         if demands is not self._demands:
-            self._compare_demands(demands, changed["demands"], dirty)
+            self._compare_demands(demands, changed, dirty)
         for key, place in dirty.items():
             self._put("lines", key, self._line(place, now), changed)
             self._put("sessions", key, self._session(place, now), changed)
+        self._compare_holds(changed)
         if allocation is not self._allocation:
             self._compare_grants(allocation, changed)
         whole = self._compare_whole(now, tight, reserved, concurrent)
@@ -110,7 +117,7 @@ class DecisionLog:
                 found.update({_id(place): place for place in places})
         return found
 
-    def _compare_demands(self, demands: Sequence[Demand], changed: dict[str, Row | None], dirty: dict[str, Place]) -> None:
+    def _compare_demands(self, demands: Sequence[Demand], changed: dict[str, dict[str, Row | None]], dirty: dict[str, Place]) -> None:
         self._demands, before = demands, self._rows
         self._rows = {one.id: one for one in demands}
         known, by_id = self._keyed["demands"], self.operator.demanding
@@ -118,10 +125,25 @@ class DecisionLog:
             old = before.get(key)
             if old is not one and old != one:
                 place = dirty[key] = by_id(key)
-                changed[key] = known[key] = _demand_row(one, self.operator.most_a(place))
+                changed["demands"][key] = known[key] = _demand_row(one, self.operator.most_a(place))
+                self._put("responses", key, _response_row(place.answered), changed)
         for key in before.keys() - self._rows.keys():
             del known[key]
-            changed[key] = None
+            changed["demands"][key] = None
+            self._put("responses", key, None, changed)
+
+    def _compare_holds(self, changed: dict[str, dict[str, Row | None]]) -> None:
+        before, self._standings = self._standings, {f"{key[0]}/{key[1]}": one for key, one in self.operator.standings.items()}
+        for key, one in self._standings.items():
+            if before.get(key) is not one:
+                self._put("holds", key, self._hold(one) if one is not None else None, changed)
+        for key in before.keys() - self._standings.keys():
+            self._put("holds", key, None, changed)
+
+    def _hold(self, one: Standing) -> Row:
+        source = self.operator.rules.holds.source(RULES[one.kind])
+        until = None if one.until is None else round(one.until, 3)
+        return [one.kind, round(one.since, 3), until, one.figure, one.about, RULES[one.kind], source.file, source.line]
 
     def _put(self, section: str, key: str, row: Row | None, changed: dict[str, dict[str, Row | None]]) -> None:
         known = self._keyed[section]
@@ -157,7 +179,9 @@ class DecisionLog:
             "reserved": [[name, *amps] for name, amps in reserved.items() if any(amps)],
             "base": [[name, *amps] for name, amps in operator.meters.unexplained().items() if any(amps)],
             "concurrent": [[o.circuit, o.most, o.source.file, o.source.line, sorted(o.groups)] for o in concurrent],
-            "overrides": [[o.id, o.who, o.why, o.created, o.until, o.token, o.station, o.user_class] for o in operator.overrides],
+            "budgets": [[o.circuit, o.limit_a, o.current, o.source.file, o.source.line, o.rule] for o in operator.budgets],
+            "reserved_by": [[name, current, *amps] for (name, current), amps in operator.spent_by.items()],
+            "overrides": [_override_row(one) for one in operator.overrides],
         }
         found = {name: rows[name] for name in WHOLE if rows[name] != self._whole[name]}
         self._whole.update(found)
@@ -193,8 +217,7 @@ class DecisionLog:
         rule = operator.rules.classes.get(name) if name is not None else None
         source = str(rule.rank_source) if rule is not None else ""
         row: Row = [session.token, name or "", source, session.started, "", None, ""]
-        its = (o for o in operator.overrides if o.token == session.token or o.station == place.key[0])
-        override = next((o for o in its if operator.override_leads(o, now)), None)
+        override = operator.leading(place.key[0], session.token, now)
         if override is not None and rule is not None:
             row[4:] = [override.id, rule.rank, operator.rules.because_rank(rule.name)]
         return row
@@ -217,7 +240,8 @@ class DecisionLog:
 
     def _renumber(self) -> None:
         grants, bounds = self._keyed["grants"], self._keyed["bounds"]
-        used = sorted({row[1] for row in grants.values()})
+        # By the grants and not by when each text came up: a record in full shows nothing of what was before it.
+        used = list(dict.fromkeys(grants[key][1] for key in sorted(grants)))
         number = {old: new for new, old in enumerate(used)}
         texts = [bounds[str(old)][0] for old in used]
         self._keyed["grants"] = {key: [amps, number[old]] for key, (amps, old) in grants.items()}
@@ -247,8 +271,20 @@ def _sourced(figure: Sourced) -> Row:
 def _demand_row(one: Demand, own_a: float) -> Row:
     return [
         one.circuit, one.rank, _lists(one.tie), list(one.phases), one.least_a, one.most_a, one.because, one.weight, one.floor_a,
-        one.step_a, one.group, own_a,
+        one.step_a, one.group, own_a, one.current,
     ]  # fmt: skip
+
+
+def _override_row(one: Override) -> Row:
+    row: Row = [one.id, one.who, one.why, one.created, one.until, one.token, one.station, one.user_class]
+    return [*row, one.role, one.category, one.circuit, one.holds]
+
+
+def _response_row(one: Answered | None) -> Row | None:
+    if one is None:
+        return None
+    rank, floor_a, most_a, weight = one.before
+    return [one.incident, one.kind, one.subject, one.how, one.source.file, one.source.line, rank, floor_a, most_a, weight]
 
 
 def _lists(value: Any) -> Any:

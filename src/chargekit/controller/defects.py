@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from chargekit.controller.allocator import Demand
 from chargekit.controller.operator import Operator
 from chargekit.controller.places import Place
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.points import Defect
 from chargekit.model.profile import Period
+from chargekit.model.session import Session
 from chargekit.model.site import Circuit
 from chargekit.policy.overrides import Override
 
@@ -69,8 +71,8 @@ class NoFallbackInLease(Defect, Operator):
     seen = "sends limits without a second period, so a station cut off keeps its last limit for ever"
     area, point, part = "fallback", "controller.periods", "controller"
 
-    def periods(self, amps: float) -> tuple[Period, ...]:
-        return super().periods(amps)[:1]
+    def periods(self, amps: float, lasts_s: float) -> tuple[Period, ...]:
+        return super().periods(amps, lasts_s)[:1]
 
 
 class TrustsSilentMeter(Defect, Operator):
@@ -102,7 +104,41 @@ class NeverLearns(Defect, Operator):
         return place.outgoing.rating_a
 
 
+class LeadsNobodyItFinds(Defect, Operator):
+    name = "leads-nobody-it-finds"
+    seen = "after a restart it leads new sessions only: those that were running keep what they had, whatever the cap"
+    area, point, part = "fallback", "controller.leads", "controller"
+
+    def leads(self, place: Place) -> Session | None:
+        session = super().leads(place)
+        back_at = self.csms.back_at
+        return None if session is not None and back_at is not None and session.started < back_at else session
+
+
+class BaseLags(Defect, Operator):
+    name = "base-load-lags"
+    seen = "reckons with what the building drew three minutes ago"
+    area, point, part = "caps", "controller.base", "controller"
+
+    def base_load(self, now: float) -> Mapping[str, PhaseAmps]:
+        past: list[tuple[float, Mapping[str, PhaseAmps]]] = self.__dict__.setdefault("_past", [])
+        past.append((now, super().base_load(now)))
+        while len(past) > 1 and past[1][0] <= now - 180.0:
+            del past[0]
+        return past[0][1]
+
+
+class NeverTries(Defect, Operator):
+    name = "six-amperes-are-enough"
+    seen = "goes on offering 6 A to a vehicle that takes nothing below 10 A"
+    area, point, part = "caps", "controller.appetite", "controller"
+
+    def wanting(self, place: Place, demand: Demand) -> Demand:
+        super().wanting(place, demand)
+        return replace(demand, most_a=demand.least_a) if place.appetite.least_a > demand.least_a else demand
+
+
 CONTROLLER_DEFECTS: tuple[type[Defect], ...] = (
     FirstComeFirstServed, OverTheCap, IgnoresCap, GivesNothing, OverrideForEver, NoFallbackInLease, TrustsSilentMeter,
-    BelievesAnything, NeverLearns,
+    BelievesAnything, NeverLearns, LeadsNobodyItFinds, BaseLags, NeverTries,
 )  # fmt: skip

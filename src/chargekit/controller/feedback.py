@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Final
 
+from chargekit.controller.allocator import Demand
 from chargekit.controller.operating import Operating
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Place
-from chargekit.model.metering import MeterSample
+from chargekit.model.points import point
 from chargekit.wire.messages import Metered
 from chargekit.world.events import Effect
 
-LEARN_S: Final = 60.0
+LAST: Final = 1000
+"""The rank of those that draw nothing: after all that do."""
 
 
 class Feedback(Operating):
@@ -29,8 +31,8 @@ class Feedback(Operating):
         if outgoing.unruly and not was:
             lead = outgoing.leading
             bound = f"{lead.amps:g} A" if lead else "none"
-            self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out)
-        learned = place.sees(known.sample) | self._learn(place, known.sample, now)
+            self._incident(peer.spec.id, "unruly", f"draws {max(known.sample.current_a):.1f} A on a limit of {bound}", out, now)
+        learned = place.sees(known.sample) | self._learn(place, known.read_at, max(known.sample.current_a))
         if learned or was != outgoing.unruly:
             self._changed[place.key] = place
         if outgoing.unruly and not was:
@@ -38,21 +40,24 @@ class Feedback(Operating):
         if learned or freed or was != outgoing.unruly:
             self._soon(now)
 
-    def _learn(self, place: Place, sample: MeterSample, now: float) -> bool:
-        """A vehicle that has drawn well below its limit for a minute is given what it uses; reversible."""
-        lead, key = place.outgoing.leading, place.key
-        if lead is None:
-            return False
-        drawn, limit = max(sample.current_a), lead.most_a(now)
-        if drawn >= limit - 1.6:
-            self.low_since.pop(key, None)
-            if key in self.learned and drawn >= self.learned[key] - 1.6:
-                return self.learned.pop(key, None) is not None
-            return False
-        since = self.low_since.setdefault(key, now)
-        if now - since < LEARN_S:
-            return False
-        wanted = max(6.0, math.ceil(drawn + 1.5))
-        changed = self.learned.get(key) != wanted
-        self.learned[key] = wanted
-        return changed
+    def _learn(self, place: Place, read_at: float, drawn_a: float) -> bool:
+        """What a reading says of the vehicle, taken when it had the time to follow its limit."""
+        lead = place.outgoing.leading
+        return lead is not None and read_at >= place.outgoing.settled_at and place.appetite.sees(drawn_a, lead.most_a(read_at), read_at)
+
+    def _tried_again(self, now: float) -> None:
+        """Those that took nothing for so long are asked once more."""
+        for place in self.places.values():
+            if place.appetite.tick(now):
+                self._changed[place.key] = place
+
+    @point("controller.appetite")
+    def wanting(self, place: Place, demand: Demand) -> Demand:
+        """What its readings make of a demand: no less than its vehicle takes, in its station's own steps; after all others, if it takes
+        nothing."""
+        appetite, model = place.appetite, place.peer.spec.model
+        step_a = max(0.1, round(model.pwm_step_a, 1))
+        if appetite.last:
+            because = f"{demand.because}; behind all that draw, as it draws nothing"
+            return replace(demand, rank=LAST, least_a=appetite.lowest_a, floor_a=0.0, because=because)
+        return replace(demand, least_a=appetite.lowest_a, step_a=step_a)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from chargekit.controller.allocator import Demand
+from chargekit.controller.appetite import Appetite
 from chargekit.controller.dispatch import Outgoing
 from chargekit.controller.peer import EvseKnown, Peer
 from chargekit.model.limit import NO_AMPS, PhaseAmps
+from chargekit.model.located import Source
 from chargekit.model.metering import MeterSample
 from chargekit.model.session import Session as ChargingSession
 from chargekit.model.site import Circuit
@@ -18,16 +21,30 @@ from chargekit.model.site import Circuit
 PHASE_READINGS = 2
 PHASE_A, QUIET_A = 5.0, 0.5
 """A vehicle drawing this much shows which phases it uses; less than that much on one is none."""
+DAY_S = 86_400.0
 Key = tuple[str, int]
 """Station id and EVSE number."""
+
+
+class Answered(NamedTuple):
+    """Which incident changes a demand, what the rules say to it and where, and what the demand was: rank, floor, most (A), weight."""
+
+    incident: str
+    kind: str
+    subject: str
+    how: str
+    source: Source
+    before: tuple[int, float, float, float]
 
 
 @dataclass(slots=True, eq=False)
 class Place:
     """One EVSE: what is known of it, what was sent to it, and where it stands in the site. `wired`: site phases by terminal.
 
-    `demand` is kept until the operator says it changed. Nothing needs to be sent up to and including `quiet_until`, as long as it is
-    granted `granted_a` and `stamp` is still that of what was sent.
+    `demand` is kept until the operator says it changed, and `answered` with it. Nothing needs to be sent up to and including
+    `quiet_until`, as long as it is granted `granted_a` and `stamp` is still that of what was sent. `told_at`: when a profile was sent
+    last; `asked_at`: a reading. `spread`: its own place between 0 and 1, evenly apart from the others'; `renews_at`: when its
+    lease is to be renewed. `day`, `count`: how many profiles it was sent on the day of the run that was seen last.
     """
 
     key: Key
@@ -37,12 +54,35 @@ class Place:
     path: tuple[str, ...]
     wired: tuple[int, ...]
     demand: Demand | None = None
+    answered: Answered | None = None
     quiet_until: float = -math.inf
     granted_a: float = -1.0
     stamp: int = -1
     active: tuple[int, ...] = ()
     alike: int = 0
     of_tx: str = ""
+    appetite: Appetite = field(init=False)
+    told_at: float = -math.inf
+    asked_at: float = -math.inf
+    spread: float = 0.0
+    renews_at: float = -math.inf
+    day: int = 0
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Another vehicle: nothing is known of it."""
+        self.appetite = Appetite(self.outgoing.rating_a, self.known.evse.dc)
+
+    def written(self, now: float) -> int:
+        """How many profiles it was sent today."""
+        return self.count if self.day == int(now // DAY_S) else 0
+
+    def writes(self, now: float) -> None:
+        """One more."""
+        self.count, self.day = self.written(now) + 1, int(now // DAY_S)
 
     @property
     def phases(self) -> tuple[int, ...]:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from chargekit.controller.dispatch import REACTION_S, SEEN_A, Claim
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place
-from chargekit.model.limit import Limit
+from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.profile import Purpose
 from chargekit.model.session import Session as ChargingSession
 from chargekit.policy.overrides import Override
+from chargekit.policy.signals import Signal
 from chargekit.wire.messages import (
     ChargingStateChanged,
     ClearProfile,
@@ -37,7 +38,7 @@ from chargekit.wire.messages import (
     TransactionStarted,
     Trigger,
 )  # fmt: skip
-from chargekit.world.events import Closed, Effect, Event, Frame, Hand, Note, Opened, Save, Wake
+from chargekit.world.events import Closed, Effect, Event, Frame, Hand, Note, Opened, Save, Wake, Words
 
 if TYPE_CHECKING:
     from chargekit.controller.csms import Controller
@@ -80,7 +81,9 @@ class Memory:
         self._touched: dict[Key, Place] = {}
         self._sessions: dict[Key, ChargingSession | None] = dict.fromkeys(operator.places)
         self._levers: dict[str, Any] = {}
+        self._incidents: tuple[int, dict[Any, Any]] = (0, {})
         self._next_tx = csms.next_tx
+        self._base: dict[str, PhaseAmps] = {}
         self._begun = False
         for place in operator.places.values():
             place.outgoing.tell = partial(self._moved, place.outgoing.tell, place)
@@ -101,8 +104,10 @@ class Memory:
         csms.next_tx = self._next_tx = int(saved.get("next_tx", 1 + int(now * 10.0)))
         operator.caps = {name: Limit(name, amps, rule="cap set by hand") for name, amps in saved.get("caps", {}).items()}
         operator.classes = dict(saved.get("classes", {}))
-        operator.overrides = [Override(**one) for one in saved.get("overrides", ())]
-        self._levers = {name: saved[name] for name in ("caps", "classes", "overrides") if name in saved}
+        operator.overrides = [operator.recalled(Override(**one)) for one in saved.get("overrides", ())]
+        operator.signals.held = {name: Signal(**one) for name, one in saved.get("signals", {}).items()}
+        operator.idle.recall(saved.get("idle", {}))
+        self._levers = {name: saved[name] for name in ("caps", "classes", "overrides", "signals", "idle") if name in saved}
         for key, place in operator.places.items():
             data = saved.get(f"evse/{key[0]}/{key[1]}")
             if data is not None:
@@ -111,11 +116,33 @@ class Memory:
                 rating = place.outgoing.rating_a
                 place.outgoing.recalled([Claim(rating, math.inf, rating, None, None, True)], None, False)
                 self.unproven[key] = -math.inf
+        self._recall_incidents(saved.get("incidents", {}), now)
         self._touched.clear()
+        self._base = {name: (float(a), float(b), float(c)) for name, (a, b, c) in saved.get("base", {}).items()}
+        operator.meters.recall(self._base, now)
+        operator.desk.recall(saved, now)
+        operator.recall_holds(saved)
+        operator.planning.recall(saved)
+
+    def _recall_incidents(self, saved: Mapping[str, Any], now: float) -> None:
+        """What was open goes on. Stations that were known have the time to come back before they count as gone."""
+        operator, watched = self.operator, self.operator.watched
+        operator.incidents.recall(saved.get("incidents", {}))
+        watched.reports = {(kind, subject): (until, by) for kind, subject, until, by in saved.get("reports", ())}
+        watched.refused = {one.about: one.because for one in operator.incidents.open.values() if one.kind.endswith("_refused")}
+        known = dict.fromkeys(key[0] for key, place in operator.places.items() if place.outgoing.default_a is not None)
+        watched.away = dict.fromkeys(known, now + SYNC_S)
+        for kind, subject in operator.incidents.open:
+            if kind == "communications_lost":
+                watched.away[subject] = now
+            elif kind == "circuit_lost":
+                watched.fed[subject] = None
+        watched.at = now
 
     def _recall(self, place: Place, data: Mapping[str, Any]) -> None:
         place.outgoing.recalled([claim_of(one) for one in data["claims"]], data["default_a"], data["unruly"])
         place.peer.offset_s = data["offset_s"]
+        place.day, place.count = data.get("day", 0), data.get("count", 0)
         if data["session"] is not None:
             session = ChargingSession(**data["session"])
             place.known.session = self._sessions[place.key] = session
@@ -143,7 +170,21 @@ class Memory:
             out.append(Save("next_tx", self._next_tx))
         if isinstance(event, (Hand, Wake)):
             out += self._changed_levers()
-        return out
+        if isinstance(event, (Words, Wake)) and self.operator.meters.base != self._base:
+            self._base = dict(self.operator.meters.base)
+            out.append(Save("base", {name: list(amps) for name, amps in self._base.items()}))
+        notebook = self.operator.notebook
+        out += [Save(key, value) for key, value in notebook.items()]
+        notebook.clear()
+        return out + self._changed_incidents()
+
+    def _changed_incidents(self) -> list[Effect]:
+        stamp, reports = self.operator.incidents.stamp, self.operator.watched.reports
+        if (stamp, reports) == self._incidents:
+            return []
+        self._incidents = stamp, dict(reports)
+        rows = [[*about, until, by] for about, (until, by) in reports.items()]
+        return [Save("incidents", {"incidents": self.operator.incidents.saved(), "reports": rows})]
 
     def _begin(self) -> list[Effect]:
         self._begun = True
@@ -153,6 +194,9 @@ class Memory:
             body: dict[str, Any] = {"boots": self.boots, "memory": not self.blank, "rules": rules, "sessions": len(self.unheard)}
             if self.before and self.before != rules:
                 body["rules_before"] = self.before
+            site, began = self.operator.site, list[Effect]()
+            self.operator.incident_begins("controller_restart", site.id, site.root.name, "the controller was away", self.back_at, began)
+            out += began
             out.append(Note("controller", self.operator.site.id, "restarted", body))
         return out
 
@@ -163,16 +207,20 @@ class Memory:
         return {
             "claims": [claim_data(one) for one in outgoing.claims], "default_a": outgoing.default_a, "unruly": outgoing.unruly,
             "session": None if session is None else {name: getattr(session, name) for name in ChargingSession.__slots__},
-            "register_wh": register, "offset_s": place.peer.offset_s,
+            "register_wh": register, "offset_s": place.peer.offset_s, "day": place.day, "count": place.count,
         }  # fmt: skip
 
     def _changed_levers(self) -> list[Effect]:
         operator, out = self.operator, list[Effect]()
         caps = {name: limit.limit_a for name, limit in operator.caps.items()}
-        levers: dict[str, Any] = {"caps": caps, "classes": operator.classes, "overrides": operator.overrides}
+        levers: dict[str, Any] = {
+            "caps": caps, "classes": operator.classes, "overrides": operator.overrides, "signals": operator.signals.held,
+            "idle": operator.idle.saved(),
+        }  # fmt: skip
         if not any(levers.values()) and not self._levers:
             return out
         levers["overrides"] = [asdict(one) for one in operator.overrides]
+        levers["signals"] = {name: asdict(one) for name, one in operator.signals.held.items()}
         for name, value in levers.items():
             if self._levers.get(name) != value:
                 self._levers[name] = value.copy()

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chargekit.controller.allocator import Allocation, Demand
+from chargekit.controller.holds import CAPS
 from chargekit.controller.replaying import FAULTS, Shared, Situation
-from chargekit.controller.room import NOMINAL_V, Room
+from chargekit.controller.room import NOMINAL_V
 from chargekit.model.limit import Limit
 
 MORE_A: Final = 6.0
@@ -47,10 +48,14 @@ def changes(one: Situation, demand: Demand, row: int | None) -> Iterator[tuple[s
     asks for more, a vehicle that takes all its outlet gives."""
     yield from _back(one)
     yield from _without_overrides(one)
+    yield from _without_responses(one)
     if row is not None:
         yield from _wider(one, row)
     own, rating = one.own_most_a.get(demand.id, demand.most_a), one.places[demand.id].rating_a
-    if one.planned(demand):
+    hold = one.holds.get(demand.id)
+    if hold is not None and hold.standing.kind in CAPS:
+        yield "its hold over", replace(one.given, demands=_with(one, demand, own))
+    elif one.planned(demand):
         yield f"its plan asking for {own:g} A now", replace(one.given, demands=_with(one, demand, own))
     elif demand.most_a < rating - STEP_A:
         yield f"its vehicle taking the outlet's {rating:g} A", replace(one.given, demands=_with(one, demand, rating))
@@ -90,10 +95,22 @@ def _without_overrides(one: Situation) -> Iterator[tuple[str, Shared]]:
             yield f"override {override.id} gone", replace(one.given, demands=demands)
 
 
+def _without_responses(one: Situation) -> Iterator[tuple[str, Shared]]:
+    """Each incident over, for the demands it changes: what it takes away beside is looked at where a station or a limit is."""
+    for incident in dict.fromkeys(answer.incident for answer in one.responses.values()):
+        mine = {key: answer for key, answer in one.responses.items() if answer.incident == incident}
+        demands = tuple(
+            replace(d, rank=was.rank, floor_a=was.floor_a, most_a=was.most_a, weight=was.weight) if (was := mine.get(d.id)) else d
+            for d in one.given.demands
+        )
+        first = next(iter(mine.values()))
+        yield f"{incident} ({first.kind} of {first.subject}) over, and no {first.how}", replace(one.given, demands=demands)
+
+
 def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:
     """The binding limit gone, where it is neither a rating nor a rule's; else, or as well, a little higher."""
     given = one.given
-    room = Room(given.tree, given.limits, given.reserved, given.concurrent)
+    room = given.room()
     if row >= len(room.by):
         number = row - len(room.by)
         gate = given.concurrent[number]
@@ -102,6 +119,11 @@ def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:
         return
     limit = room.by[row]
     assert limit is not None
+    budget = room.budget(row)
+    if budget is not None:
+        wider = tuple(replace(b, limit_a=b.limit_a + MORE_A) if b is budget else b for b in given.budgets)
+        yield f"a {budget.current.upper()} budget of {MORE_A:g} A more on {budget.circuit}", replace(given, budgets=wider)
+        return
     if limit.source.line == 0 and limit.rule != "rating" and limit in given.limits:
         others = tuple(other for other in given.limits if other != limit)
         nominal = f"{one.before_margin(limit):.1f}".removesuffix(".0")

@@ -218,6 +218,28 @@ class LosesProfiles(Defect, _Base):
         return ()
 
 
+class EndWaitsForLink(Defect, _Base):
+    name = "end-waits-for-the-link"
+    seen = "while its link is down no limit ends: it goes on with what led when the link went"
+    area, point = "fallback", "station.limit_in_force"
+
+    def limit_in_force(self, outlet: Outlet, now: float) -> InForce:
+        force = super().limit_in_force(outlet, now)
+        if self.online:
+            outlet.marks["last"] = force.limit_a
+        kept = outlet.marks.get("last")
+        return force if self.online or kept is None else replace(force, limit_a=kept)
+
+
+class ForgetsEnds(Defect, _Base):
+    name = "validity-lost-on-power-cut"
+    seen = "keeps its profiles over a power cut but not until when they are valid"
+    area, point = "fallback", "station.profiles_at_start"
+
+    def profiles_at_start(self, saved: Any) -> Any:
+        return [{**one, "profile": {**one["profile"], "valid_to": None}} for one in super().profiles_at_start(saved)]
+
+
 class StaysOffline(Defect, _Base):
     name = "stays-offline"
     seen = "once its link was lost it does not dial again for an hour"
@@ -281,5 +303,5 @@ STATION_DEFECTS: tuple[type[Defect], ...] = (
     IgnoresLimit, FivePercentOver, LimitLate, LimitIsSum, ClampsToSix, ResumeIgnoresLimit, ExpiryUnlimited,
     ReconnectDropsTxProfile, IgnoresSecondPeriod, ChargesUnauthorised, NeverStarts, SkipsBoot, BootLacksModel,
     AnswersWrongId, RegisterGoesBack, ForgetsStop, LosesTransaction, SilentMeter, RejectsProfiles, LosesProfiles,
-    StaysOffline, AcceptsAnything, TellsLess, TellsOnePhaseThrice, ForgetsLosses, OversellsSupply,
+    EndWaitsForLink, ForgetsEnds, StaysOffline, AcceptsAnything, TellsLess, TellsOnePhaseThrice, ForgetsLosses, OversellsSupply,
 )  # fmt: skip

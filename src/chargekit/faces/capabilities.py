@@ -62,15 +62,7 @@ def _csms(version: str, action: str) -> str:
 
 def show(version: str | None) -> None:
     """Print the station's side of one version, or of all."""
-    from rich.console import Console
-    from rich.table import Table
+    from chargekit.faces.tables import show_table
 
-    console = Console(highlight=False)
     for one in [version] if version else VERSIONS:
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title=f"OCPP {one}", title_justify="left")
-        table.add_column("message", no_wrap=True)
-        table.add_column("sent by")
-        table.add_column("the station", overflow="fold")
-        for line in lines(one):
-            table.add_row(line.action, line.sender, line.station)
-        console.print(table)
+        show_table(("message", "sent by", "the station"), [(n.action, n.sender, n.station) for n in lines(one)], title=f"OCPP {one}")

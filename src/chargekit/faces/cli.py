@@ -15,7 +15,6 @@ from rich.console import Console
 from chargekit import __version__
 from chargekit.faces.credentials import Asked, CaOpt, CertOpt, FileOpt, KeyOpt, ListenTlsOpt, PasswordOpt, ProfileOpt, check
 from chargekit.faces.errors import INCONCLUSIVE, USAGE, complain, told
-from chargekit.faces.plain import one_line
 from chargekit.faces.policy import policy
 from chargekit.model.located import BadInput, nearest
 
@@ -277,20 +276,12 @@ def cases(
     covers: Annotated[str | None, typer.Option(help="Only cases that cover this clause or topic.")] = None,
 ) -> None:
     """List the conformance cases: id, area, what it judges, what it covers and what a subject must be able to do."""
-    from rich.markup import escape
-    from rich.table import Table
-
+    from chargekit.faces.tables import show_table
     from chargekit.judge.catalogue import known_cases
 
-    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("case", "judges", "title", "covers", "requires"):
-        shown.add_column(name, no_wrap=name == "case", overflow="fold")
-    for one in known_cases():
-        if covers and not any(covers.lower() in topic.lower() for topic in one.covers):
-            continue
-        words = (one.id, one.scope, one.title, ", ".join(sorted(one.covers)), ", ".join(sorted(one.requires)))
-        shown.add_row(*(escape(one_line(word)) for word in words))
-    Console(highlight=False).print(shown)
+    chosen = [one for one in known_cases() if not covers or any(covers.lower() in topic.lower() for topic in one.covers)]
+    rows = [(one.id, one.scope, one.title, ", ".join(sorted(one.covers)), ", ".join(sorted(one.requires))) for one in chosen]
+    show_table(("case", "judges", "title", "covers", "requires"), rows)
 
 
 @app.command()
@@ -315,17 +306,11 @@ def station(
 @app.command()
 def defects() -> None:
     """List the defects that can be planted with `run --defect`: name, the area that catches it, what is seen."""
-    from rich.markup import escape
-    from rich.table import Table
-
+    from chargekit.faces.tables import show_table
     from chargekit.lab.defects import known_defects
 
-    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("defect", "on", "caught by", "point", "seen"):
-        shown.add_column(name, no_wrap=name == "defect", overflow="fold")
-    for one in known_defects().values():
-        shown.add_row(*(escape(one_line(w)) for w in (one.name, one.part, one.area, one.point, one.seen)))
-    Console(highlight=False).print(shown)
+    rows = [(one.name, one.part, one.area, one.point, one.seen) for one in known_defects().values()]
+    show_table(("defect", "on", "caught by", "point", "seen"), rows)
 
 
 @app.command()

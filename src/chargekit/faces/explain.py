@@ -221,6 +221,8 @@ def later_rows(one: Situation, shown: Explanation) -> Iterator[tuple[str, str]]:
     """What stands below what the binding constraint's cap goes into."""
     for text in shown.overrides:
         yield "override", text
+    if shown.response:
+        yield "response", shown.response
     for t, what in shown.next_changes:
         yield "may change", f"{clock(one, t)}: {what}"
     if shown.granted_a is not None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from chargekit.faces.errors import FAIL, told
 from chargekit.faces.plain import one_line
+from chargekit.faces.tables import show_table
 from chargekit.model.located import BadInput
 
 if TYPE_CHECKING:
@@ -27,21 +26,6 @@ def _sites(names: list[str] | None) -> list[str]:
     return names or bundled_sites()
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for number, name in enumerate(columns):
-        shown.add_column(name, no_wrap=number == 0, overflow="fold")
-    for row in rows:
-        shown.add_row(*(escape(one_line(word, 2000)) for word in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=250)
-    console.print(shown)
-
-
 def _said(row: Effective | None) -> tuple[str, str]:
     return (row.value, str(row.source)) if row else ("-", "-")
 
@@ -53,7 +37,7 @@ def show(site: SiteName) -> None:
 
     with told():
         rules = load_site(site).rulebook
-        _table(("rule", "value", "layer", "written at"), [(r.key, r.value, r.layer, str(r.source)) for r in rules.effective])
+        show_table(("rule", "value", "layer", "written at"), [(r.key, r.value, r.layer, str(r.source)) for r in rules.effective])
         print(f"revision {rules.revision}")
 
 
@@ -66,7 +50,7 @@ def diff(one: SiteName, other: SiteName) -> None:
     with told():
         a, b = load_site(one), load_site(other)
         rows = [(d.key, *_said(d.one), *_said(d.other)) for d in differences(a, b)]
-        _table(("rule", a.site.id, "written at", b.site.id, "written at"), rows)
+        show_table(("rule", a.site.id, "written at", b.site.id, "written at"), rows)
 
 
 @policy.command()
@@ -81,7 +65,7 @@ def drift(sites: Sites = None) -> None:
             bundle = load_site(name)
             rows += [(bundle.site.id, d.key, *_said(d.one), *_said(d.other)) for d in drifting(bundle)]
         if rows:
-            _table(("site", "rule", "template", "written at", "site says", "written at"), rows)
+            show_table(("site", "rule", "template", "written at", "site says", "written at"), rows)
         else:
             print("no drift: every site follows its template")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from chargekit.judge.verdict import Measured, Result, Verdict
@@ -120,29 +122,32 @@ def correlation(records: Sequence[Record], about: About) -> Iterable[Broken]:
 
 
 def registers(records: Sequence[Record], about: About) -> Iterable[Broken]:
-    """Energy registers never go back: neither those a station reports nor those of independent meters."""
+    """Energy registers never go back: neither those a station reports nor those of independent meters. A reading is held against the one
+    before it by the times they tell: what was kept while a link was down may be overtaken by newer ones."""
     versions = _versions(records)
-    last: dict[tuple[str, object], tuple[float, int]] = {}
+    told: dict[tuple[str, object], list[tuple[float, float, int]]] = {}
     owners = {m.id: m.station or m.circuit or m.id for m in about.site.meters}
     evses: dict[tuple[str, str], int] = {}
     for r in records:
         if r.witness == "meter" and r.kind == "sample":
-            figures: list[tuple[tuple[str, object], float]] = [((r.subject, "meter"), float(r.body["energy_wh"]))]
+            figures: list[tuple[tuple[str, object], float, float]] = [((r.subject, "meter"), r.t, float(r.body["energy_wh"]))]
             subject, name = str(owners.get(r.subject, r.subject)), f"meter {r.subject}"
         elif r.witness == "wire" and r.kind.endswith(".req") and r.body.get("dir") == "up":
-            figures = [((r.subject, evse), wh) for evse, wh in _reported(r, versions, about, evses)]
+            figures = [((r.subject, evse), at, wh) for evse, at, wh in _reported(r, versions, about, evses)]
             subject, name = r.subject, "the register it reports"
         else:
             continue
-        for key, wh in figures:
-            before = last.get(key)
-            if before is not None and wh < before[0] - REGISTER_SLACK_WH:
-                yield Broken(subject, f"{name} fell from {before[0]:.0f} Wh to {wh:.0f} Wh", (before[1], r.seq))
-            last[key] = (max(wh, before[0]) if before else wh, r.seq)
+        for key, at, wh in figures:
+            series = told.setdefault(key, [])
+            place = bisect_right(series, at, key=itemgetter(0))
+            _, most, seq = series[place - 1] if place else (at, wh, r.seq)
+            if wh < most - REGISTER_SLACK_WH:
+                yield Broken(subject, f"{name} fell from {most:.0f} Wh to {wh:.0f} Wh", (seq, r.seq))
+            series.insert(place, (at, max(wh, most), r.seq))
 
 
-def _reported(r: Record, versions: dict[str, str], about: About, evses: dict[tuple[str, str], int]) -> Iterable[tuple[int, float]]:
-    """(EVSE, register) of each figure in a message. `evses` remembers where a transaction runs: a 1.6 stop does not say."""
+def _reported(r: Record, versions: dict[str, str], about: About, evses: dict[tuple[str, str], int]) -> Iterable[tuple[int, float, float]]:
+    """(EVSE, its time, register) of each figure in a message. `evses` remembers where a transaction runs: a 1.6 stop does not say."""
     version, payload = versions.get(r.subject), r.body.get("payload")
     if version is None or not isinstance(payload, dict):
         return
@@ -157,10 +162,10 @@ def _reported(r: Record, versions: dict[str, str], about: About, evses: dict[tup
         return
     if fact.tx is not None:
         evses[(r.subject, fact.tx)] = evse
-    figures = [s.energy_wh for s in fact.samples] if isinstance(fact, Metered) else [fact.register_wh]
-    for wh in figures:
+    figures = [(s.t, s.energy_wh) for s in fact.samples] if isinstance(fact, Metered) else [(fact.at, fact.register_wh)]
+    for at, wh in figures:
         if math.isfinite(wh):
-            yield evse, wh
+            yield evse, at, wh
 
 
 def _only_evse(about: About, name: str) -> int:

@@ -64,6 +64,14 @@ class SiteUnder:
             raise NotApplicable(f"the controller under test has no lever {verb!r} (a policy adapter would bring it)")
         await self.bench.hand(CSMS, verb, **args)
 
+    async def without_controller(self, for_s: float, *, forget: bool = False) -> None:
+        """The controller dies, and is back after a while; with `forget`, without what it had written."""
+        if "csms_off" not in self.bench.lab.rig.can:
+            raise NotApplicable("nobody can switch off the controller under test (a rig on its supply would)")
+        await self.bench.hand(CSMS, "csms_off")
+        await self.bench.sleep(for_s)
+        await self.bench.hand(CSMS, "csms_on", forget=forget)
+
     async def set_cap(self, limit_a: float, circuit: str | None = None) -> None:
         await self.lever("set_cap", circuit=circuit or self.grid.name, limit_a=limit_a)
 

@@ -59,6 +59,8 @@ class StandingBench:
                 await lab.rig.do(CSMS, "csms_shows", {})
             for name in lab.stations:
                 await lab.rig.do(CSMS, "csms_expects", {"station": name, "password": "any"})
+        if "csms_on" in lab.rig.can:
+            await lab.rig.do(CSMS, "csms_on", {})
         for name in lab.stations:
             for evse in (e.id for e in lab.site.station(name).model.evses):
                 for to, verb, args in (

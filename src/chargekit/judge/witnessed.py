@@ -30,6 +30,8 @@ from chargekit.wire.messages import (
 )  # fmt: skip
 from chargekit.world.history import Record
 
+NOTED = ("incident", "escalation", "override")
+"""What the controller notes that cases look at, where it is ours."""
 OfTransaction = TransactionStarted | Metered | ChargingStateChanged | TransactionEnded
 
 
@@ -101,6 +103,8 @@ class StationSeen:
     limits: dict[int, str] = field(default_factory=dict)
     """Who limits it from outside, as it told last, by EVSE (0: the station); empty once it told the release."""
 
+    shown: list[tuple[float, str]] = field(default_factory=list)
+    """What it was told to show on its display, and when."""
     reservations: dict[int, str] = field(default_factory=dict)
     """How reservations ended, as it told, by their ids."""
 
@@ -138,6 +142,7 @@ class Witnessed:
         self.silent: dict[str, None] = {}
         self.replies: dict[str, dict[str, Any]] = {}
         self.doorway = Doorway()
+        self.noted: dict[str, list[Record]] = {kind: [] for kind in NOTED}
         self.last_seq = 0
         self._asked: dict[tuple[str, str, str], Fact | None] = {}
         self._calls: dict[tuple[str, str], Message] = {}
@@ -163,6 +168,8 @@ class Witnessed:
             self._wire(record)
         elif record.witness == "controller" and record.kind == "reply":
             self.replies[str(record.body.get("ask"))] = dict(record.body)
+        elif record.witness == "controller" and record.kind in self.noted:
+            self.noted[record.kind].append(record)
         for entry in tuple(self._waiting):
             holds, future = entry
             if not future.done() and holds():
@@ -202,6 +209,9 @@ class Witnessed:
                 seen.facts.append(told)
                 self._calls[(record.subject, ident)] = told
             return
+        if action == "SetDisplayMessage" and form == "req" and isinstance(record.body.get("payload"), dict):
+            message = record.body["payload"].get("message", {}).get("message", {})
+            seen.shown.append((record.t, str(message.get("content", ""))))
         asked_of = self._calls.pop((record.subject, ident), None) if record.body.get("dir") == "down" and form in ("conf", "err") else None
         if asked_of is not None:
             asked_of.outcome = "answered" if form == "conf" else "refused"

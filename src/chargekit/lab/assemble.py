@@ -22,7 +22,18 @@ from chargekit.lab.entrance import Entrance
 from chargekit.lab.instruments import Instruments
 from chargekit.lab.links import MemoryLink, MemoryMeter
 from chargekit.lab.loop import PacedLoop, SocketLoop, make_loop
-from chargekit.lab.rig import BENCH_HANDS, CSMS_HANDS, ENTRANCE_HANDS, LEVERS, LINK_HANDS, STATION_HANDS, VEHICLE_HANDS, JointRig, LocalRig
+from chargekit.lab.rig import (
+    BENCH_HANDS,
+    CSMS_HANDS,
+    CSMS_POWER,
+    ENTRANCE_HANDS,
+    LEVERS,
+    LINK_HANDS,
+    STATION_HANDS,
+    VEHICLE_HANDS,
+    JointRig,
+    LocalRig,
+)
 from chargekit.lab.site_security import Settings, SiteSecurity, resolve
 from chargekit.lab.sitefile import SiteBundle
 from chargekit.lab.tap import WireTap
@@ -154,6 +165,9 @@ class Lab:
             can |= LINK_HANDS
         if self.controller is not None:
             can |= CSMS_HANDS | (LEVERS if self.plan.operate else frozenset())
+            if self.plan.operate and not self.plan.sockets:
+                # Over sockets the server's ends would stay open while nobody is behind them.
+                can |= CSMS_POWER
         if self.entrance is not None:
             can |= ENTRANCE_HANDS
         return can

@@ -17,14 +17,35 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "open_breaker": ("circuit",), "close_breaker": ("circuit",), "present": ("token", "evse"), "press_stop": ("evse",),
     "ev_certificate": ("action", "exi"), "external_limit": ("limit_a",),
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
-    "revoke_override": ("id",), "set_class": ("token", "user_class"),
-    "set_departure": ("departs",),
-    "power_off": (), "power_on": (), "link_cut": (), "link_mended": (),
+    "revoke_override": ("id", "who"), "list_overrides": (), "report_fault": ("kind", "subject", "who", "why"),
+    "clear_fault": ("kind", "subject", "who"), "set_class": ("token", "user_class"),
+    "set_departure": ("departs",), "signal": ("id", "kind", "until"),
+    "power_off": (), "power_on": (), "link_cut": (), "link_mended": (), "csms_off": (), "csms_on": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
-    {"token", "id", "who", "why", "user_class", "status", "group", "vehicle", "circuit", "station", "meter", "fault", "action", "schema"}
+    {
+        "token",
+        "id",
+        "who",
+        "why",
+        "user_class",
+        "status",
+        "group",
+        "vehicle",
+        "circuit",
+        "station",
+        "meter",
+        "fault",
+        "action",
+        "schema",
+        "role",
+        "category",
+        "scope",
+        "kind",
+        "subject",
+    }
 )
-FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs", "needs_kwh"})
+FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs", "needs_kwh", "limit_kw", "level"})
 LONGEST: Final = 500
 LONGEST_EXI: Final = 5600
 SHORTEST_TOKEN: Final = 20
@@ -52,8 +73,8 @@ def complaint(site: Site, plant: str, csms: str, to: str, verb: str, args: Mappi
         # EVSE 0 is the whole station, and no limit releases it.
         given = {k: v for k, v in args.items() if not (k == "evse" and type(v) is int and v == 0) and not (k == "limit_a" and v is None)}
     for name, value in given.items():
-        if name == "generated" and not isinstance(value, bool):
-            return f"{verb}: generated: true or false expected"
+        if name in ("generated", "forget") and not isinstance(value, bool):
+            return f"{verb}: {name}: true or false expected"
         if (why := _wrong(site, to, name, value, args)) is not None:
             return f"{verb}: {why}"
     return None
@@ -71,7 +92,7 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return f"group: at most {SHORTEST_TOKEN} characters expected"
     if name in ("until", "departs") and not -FARTHEST_S <= value <= FARTHEST_S:
         return f"{name}: seconds of this run expected"
-    if name in ("limit_a", "needs_kwh") and value < 0:
+    if name in ("limit_a", "limit_kw", "level", "needs_kwh") and value < 0:
         return f"{name}: at least 0 expected"
     if name == "amps" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) for v in value)):
         return "amps: three numbers expected"

@@ -28,7 +28,7 @@ def head_of(bundle: SiteBundle, meters: Iterable[MeterPoint], *, whole: bool, si
         "site": site.id, "type": site.type, "zone": site.calendar.zone, "epoch": site.calendar.iso(0.0), "chargekit": __version__,
         "circuits": circuits, "stations": stations, "meters": {m.id: {"circuit": m.circuit, "station": m.station} for m in meters},
         "whole_site": whole, "voltage_v": NOMINAL_V, "policy": rules.revision,
-        "tokens": [list(one) for one in rules.tokens], "default_class": rules.default_class, "review": bundle.review.plain(),
+        "tokens": [list(one) for one in rules.narrow_first], "default_class": rules.default_class, "review": bundle.review.plain(),
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from chargekit.policy.findings import Finding, people
 from chargekit.policy.layers import Effective
 from chargekit.policy.lint import lint
 from chargekit.policy.proofs import Proof, prove
-from chargekit.policy.schema import LAYERS, SITE, TYPE, json_schema
+from chargekit.policy.schema import KEYS, LAYERS, SITE, TYPE, json_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,15 @@ def differences(one: SiteBundle, other: SiteBundle) -> Iterator[Difference]:
 
 
 def drift(bundle: SiteBundle) -> Iterator[Difference]:
-    """Where a site says otherwise than its site type's template: (template's value, the site's)."""
+    """Where a site says otherwise than its site type's template, or what the template left out: (template's value, the site's).
+    What only a site can say, as its tokens and limits, is no drift."""
     layers = layers_of(bundle.name)
-    template = {row.key: row for row in layers.effective(without=SITE) if row.layer == TYPE}
+    template = {row.key: row for row in layers.effective(without=SITE)}
     mine = {row.key: row for row in bundle.rulebook.effective}
     touched = {_rule(key) for key, row in mine.items() if row.layer == SITE}
+    ruled = {f"{key.domain}.{key.name}" for key in KEYS if TYPE in key.layers}
     for key in dict.fromkeys((*template, *mine)):
-        if _rule(key) not in touched or not any(_rule(key) == _rule(k) for k in template):
+        if _rule(key) not in touched & ruled:
             continue
         a, b = template.get(key), mine.get(key)
         if (a.value if a else None) != (b.value if b else None):

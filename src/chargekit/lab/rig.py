@@ -15,9 +15,14 @@ VEHICLE_HANDS = frozenset(
 STATION_HANDS = frozenset({"present", "press_stop", "ev_certificate", "external_limit"})
 BENCH_HANDS = frozenset({"power_off", "power_on"})
 LINK_HANDS = frozenset({"link_cut", "link_mended"})
-LEVERS = frozenset({"set_cap", "create_override", "revoke_override", "set_class", "set_departure"})
+LEVERS = frozenset(
+    {"set_cap", "create_override", "revoke_override", "list_overrides", "set_class", "set_departure", "report_fault", "clear_fault"}
+    | {"signal"}
+)
 CSMS_HANDS = frozenset({"command", "authorise", "refuse", "send_raw"})
 ENTRANCE_HANDS = frozenset({"csms_shows", "csms_expects"})
+CSMS_POWER = frozenset({"csms_off", "csms_on"})
+"""The controller dies and comes back; with `forget`, without what it had written."""
 
 
 class Link(Protocol):
@@ -65,6 +70,12 @@ class LocalRig:
                 self.links[to].cut()
             case "link_mended":
                 self.links[to].mend()
+            case "csms_off":
+                self.world.cut(to)
+            case "csms_on":
+                if args.get("forget"):
+                    self.world.saved[to].clear()
+                self.world.restore(to)
             case "csms_shows" | "csms_expects" if self.door is not None:
                 self.door.act(verb, args)
             case _:

@@ -13,6 +13,7 @@ from chargekit.model.located import BadInput, Located, Source
 MOST_BYTES: Final = 4 << 20
 MOST_NODES: Final = 200_000
 DEEPEST: Final = 60
+PLAIN: Final = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 def shown(path: Path) -> str:
@@ -73,6 +74,8 @@ class _Builder:
         self.count += 1
         if self.count > MOST_NODES or depth > DEEPEST:
             raise BadInput(source, "too many or too deeply nested values", "are there aliases of aliases?")
+        if node.tag not in PLAIN and not isinstance(node, yaml.ScalarNode):
+            raise BadInput(source, f"tag {node.tag} is not allowed")
         if isinstance(node, yaml.MappingNode):
             table: dict[str, Located] = {}
             for key_node, value_node in node.value:

@@ -22,7 +22,7 @@ type_names: Final = {
     float: "a number",
 }
 
-_QUANTITY = re.compile(r"^\s*([-+]?\d+(?:\.\d+)?)\s*([A-Za-z%°][\w/%]*)?\s*$")
+_QUANTITY = re.compile(r"^\s*([-+]?\d+(?:\.\d+)?)\s*([A-Za-z%°][\w/%]*)?\s*$", re.ASCII)
 _SCALE: Final[dict[str, dict[str, float]]] = {
     "A": {"A": 1.0},
     "kW": {"kW": 1.0, "W": 1e-3, "MW": 1e3},
@@ -37,6 +37,9 @@ _SCALE: Final[dict[str, dict[str, float]]] = {
     "kW/s": {"kW/s": 1.0},
     "": {"": 1.0},
 }
+
+_BEYOND: Final = 10**9
+"""No figure of a file is larger, in its unit: what is, is a slip, and would be none of a clock's or a meter's figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
     return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(names)
+
+
+def shown(value: object) -> str:
+    """A file's value as a message may repeat it: short, and without what a terminal would obey."""
+    if isinstance(value, int) and abs(value) > 10**30:
+        return "a number of dozens of digits"
+    text = str(value)
+    return repr(text if len(text) <= 40 else text[:40] + "…")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +138,17 @@ class Located:
         """A figure in `unit` ("A", "kW", "kWh", "V", "s", "%", ""); accepts `250`, `250 A`, `5 min` for seconds."""
         scales = _SCALE[unit]
         if isinstance(self.value, (int, float)) and not isinstance(self.value, bool):
-            figure = float(self.value)
+            # Python's whole numbers have no largest; a figure has.
+            figure = float(max(-2 * _BEYOND, min(2 * _BEYOND, self.value)))
         else:
             found = _QUANTITY.match(str(self.value))
             if not found or (found[2] or unit) not in scales:
                 wanted = f"a figure in {' or '.join(scales)}" if unit else "a number"
-                raise BadInput(self.source, f"{wanted} expected, found {str(self.value)[:40]!r}")
+                raise BadInput(self.source, f"{wanted} expected, found {shown(self.value)}")
             figure = float(found[1]) * scales[found[2] or unit]
-        if (least is not None and figure < least) or (most is not None and figure > most) or figure != figure:
+        if not abs(figure) <= _BEYOND:
+            raise BadInput(self.source, f"a figure of at most {_BEYOND:.0e} {unit}".rstrip() + f" expected, found {shown(self.value)}")
+        if (least is not None and figure < least) or (most is not None and figure > most):
             bounds = " and ".join(
                 b
                 for b in (

@@ -9,7 +9,7 @@ from typing import Final
 
 from chargekit.model.located import BadInput, Located, Source
 from chargekit.policy.layers import Layers
-from chargekit.policy.people import named_classes, patterns
+from chargekit.policy.people import a_pattern, named_classes, patterns
 from chargekit.policy.windows import Moment, Span, parse_date, parse_span
 
 ACCEPTED: Final = "Accepted"
@@ -147,7 +147,7 @@ def parse_access(layers: Layers, classes: Collection[str]) -> AccessRules:
     for one in _rows(layers, "entitlements"):
         one.only("classes", "tokens", "stations")
         entitlements.append(Entitlement(patterns(one.need("stations")), *_whom(one, classes), one.source))
-    blocked = [(n.as_text(), n.source) for layer, node in layers.said("access", "blocked") for n in node]
+    blocked = [(a_pattern(n), n.source) for layer, node in layers.said("access", "blocked") for n in node]
     holidays = layers.lowest("access", "holidays")
     days = tuple(sorted({parse_date(one).isoformat() for one in holidays})) if holidays else ()
     return AccessRules(tuple(windows), tuple(entitlements), _guests(layers.lowest("access", "guests"), classes), tuple(blocked), days)

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
+from chargekit.policy.holds import AGAINST, COUNTS, TIMES
 from chargekit.policy.schema import BY_PATH, DOMAINS, KEYS, LAYERS, PORTFOLIO, SITE, TYPE, keys_of
 
-DEFAULTS: Final = {"lease": 900.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
-UNITS: Final = {"lease": "s", "margin": "A", "fallback": "A", "default": "A", "meter_stale": "s"}
+DEFAULTS: Final = {"lease": 900.0, "writes": 200.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
+MERGED: Final = frozenset({"incidents.overrides", "incidents.responses"})
+"""Tables whose entries are of all layers together, the lowest that names one leading."""
+TOGETHER: Final = frozenset({"access.blocked", "incidents.roles"})
+"""What every layer that says something adds to."""
+UNITS: Final = {"lease": "s", "writes": "a day", "margin": "A", "fallback": "A", "default": "A", "meter_stale": "s"}
+PARTS: Final = {
+    "power.holds": {**{name: f"{s:g} s" for name, s in TIMES.items()}, **{n: str(c) for n, c in COUNTS.items()}, "against": AGAINST[0]}
+}
+"""Built-in values of keys that are tables: what a layer does not say of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +63,13 @@ class Layers:
                     raise BadInput(node.source, f"{domain}.{key} is fixed by the {owner} at {source}", "remove it here")
                 if key in keys_of(layer, domain):
                     continue
-                up = next((up for up in LAYERS if up != layer and key in keys_of(up, domain)), None)
-                if up is not None:
-                    fixed = self.find(domain, key, up)
+                owners = [up for up in LAYERS if key in keys_of(up, domain)]
+                if owners and LAYERS.index(owners[0]) > LAYERS.index(layer):
+                    raise BadInput(node.source, f"{domain}.{key} is for the {' or the '.join(owners)} to say", "remove it here")
+                if owners:
+                    fixed = self.find(domain, key, owners[0])
                     at = f" at {fixed.source}" if fixed else ""
-                    raise BadInput(node.source, f"{domain}.{key} is fixed by the {up}{at}", "remove it here")
+                    raise BadInput(node.source, f"{domain}.{key} is fixed by the {owners[0]}{at}", "remove it here")
                 raise BadInput(node.source, f"unknown key {key!r}", nearest(key, keys_of(layer, domain) or ("(none)",)))
 
     def _fix(self, layer: str, tree: Located) -> None:
@@ -97,11 +108,27 @@ class Layers:
         for key in KEYS:
             path = f"{key.domain}.{key.name}"
             said = [(layer, node) for layer, node in self.said(key.domain, key.name) if layer != without]
-            for layer, node in said if path == "access.blocked" else said[:1]:
+            if path in MERGED:
+                found += _merged(path, said)
+                continue
+            for layer, node in said if path in TOGETHER else said[:1]:
                 found += [Effective(name, value, layer, source) for name, value, source in _flat(path, node)]
             if not said and key.name in DEFAULTS:
                 found.append(Effective(path, f"{DEFAULTS[key.name]:g} {UNITS[key.name]}", "built-in", BUILT_IN))
+            spoken = {one.key for one in found}
+            parts = {f"{path}.{name}": value for name, value in PARTS.get(path, {}).items()}
+            found += [Effective(name, value, "built-in", BUILT_IN) for name, value in parts.items() if name not in spoken]
         return tuple(found)
+
+
+def _merged(path: str, said: list[tuple[str, Located]]) -> Iterator[Effective]:
+    """The entries of all layers: what a lower one says of an entry stands in place of it, or, of a category of overrides, beside it."""
+    rows: dict[str, Effective] = {}
+    for layer, node in reversed(said):
+        for name in node.table() if path == "incidents.responses" else ():
+            rows = {key: row for key, row in rows.items() if key != f"{path}.{name}" and not key.startswith(f"{path}.{name}.")}
+        rows.update({name: Effective(name, value, layer, source) for name, value, source in _flat(path, node)})
+    yield from rows.values()
 
 
 def _flat(path: str, node: Located) -> Iterator[tuple[str, str, Source]]:

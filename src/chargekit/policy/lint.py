@@ -14,6 +14,8 @@ from chargekit.model.located import Source
 from chargekit.model.site import Site
 from chargekit.policy.findings import Finding, people
 from chargekit.policy.guarantees import guarantees
+from chargekit.policy.incident_lint import incident_faults
+from chargekit.policy.lint_power import lint_power, named_in_power
 from chargekit.policy.mistakes import mistakes
 from chargekit.policy.rulebook import Rulebook
 from chargekit.policy.schema import DAY_NAMES
@@ -26,7 +28,7 @@ _WILD: Final = frozenset("*?[")
 def lint(rules: Rulebook, site: Site) -> list[Finding]:
     """Everything that is wrong with a site's rules, in the order of the files."""
     found = [*_patterns(rules), *_covered(rules), *_never(rules, site), *_nobody(rules), *_gaps(rules), *_expiry(rules)]
-    found += [*guarantees(rules, site), *mistakes(rules, site)]
+    found += [*guarantees(rules, site), *mistakes(rules, site), *incident_faults(rules, site), *lint_power(rules, site)]
     return sorted(dict.fromkeys(found), key=lambda one: (one.source.file, one.source.line, one.kind, one.message))
 
 
@@ -38,11 +40,21 @@ def _source(rules: Rulebook, key: str) -> Source:
 
 
 def _patterns(rules: Rulebook) -> Iterator[Finding]:
-    """A token pattern that an earlier one takes everything from."""
-    for number, (pattern, name) in enumerate(rules.tokens):
-        for earlier, other in rules.tokens[:number]:
-            if _WILD & set(pattern) and not {"?", "["} & set(earlier) and fnmatchcase(pattern, earlier):
-                text = f"tokens like {pattern} never become class {name}: {earlier} above it makes them {other}"
+    """A token pattern that a narrower one takes everything from, or that is blocked as a whole."""
+    ordered = rules.narrow_first
+    for number, (pattern, name) in enumerate(ordered):
+        if not _WILD & set(pattern):
+            continue
+        source = _source(rules, f"access.tokens.{pattern}")
+        for narrower, other in ordered[:number]:
+            if not {"?", "["} & set(narrower) and fnmatchcase(pattern, narrower):
+                text = f"tokens like {pattern} never become class {name}: {narrower} goes before it and makes them {other}"
+                yield Finding("unreachable", source, text)
+                break
+    for pattern, name in ordered:
+        for blocked, written in rules.access.blocked:
+            if not {"?", "["} & set(blocked) and fnmatchcase(pattern, blocked):
+                text = f"nobody with a token like {pattern} ever charges as {name}: {blocked} is blocked ({written})"
                 yield Finding("unreachable", _source(rules, f"access.tokens.{pattern}"), text)
                 break
 
@@ -106,6 +118,7 @@ def _nobody(rules: Rulebook) -> Iterator[Finding]:
     if rules.priority.fairness is not None:
         named.append(("fairness", rules.priority.fairness.classes, (), rules.priority.fairness.source))
     named += [("floor", (name,), (), floor.source) for name, floor in rules.floors.items()]
+    named += named_in_power(rules)
     for what, classes, tokens, source in named:
         absent = [name for name in classes if name not in there]
         strange = [p for p in tokens if rules.default_class is None and not any(_overlap(p, q) for q, _ in rules.tokens)]

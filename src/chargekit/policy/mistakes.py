@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from chargekit.model.site import Site
 from chargekit.policy.findings import Finding, people
@@ -24,14 +25,27 @@ def mistakes(rules: Rulebook, site: Site) -> Iterator[Finding]:
             return
 
 
+LONGEST_TURN_S: Final = 6 * 3600.0
+LONGEST_VISIT_S: Final = 4 * 3600.0
+"""A turn longer than this is none: half a working day and more, an afternoon's visit."""
+
+
+def _turns(rules: Rulebook, user_class: str, longest_s: float) -> bool:
+    """Whether a class takes turns that come round while people are there."""
+    rotation = rules.priority.rotation
+    return rotation is not None and user_class in rotation.classes and rotation.after_s <= longest_s
+
+
 def _outlets(site: Site) -> int:
     return sum(len(s.model.evses) for s in site.stations)
 
 
 def _all_at_once(rules: Rulebook, site: Site) -> Iterator[Finding]:
     """Everybody plugs in on return, and nothing says who leaves first."""
-    priority = rules.priority
-    if priority.near is not None or priority.windows or any(t.kind == "dispatch_risk" for t in priority.triggers):
+    priority, there = rules.priority, people(rules)
+    asked = [t.classes for t in priority.triggers if t.kind == "dispatch_risk"]
+    asked += [priority.near.classes] if priority.near is not None else []
+    if priority.windows or any(there & set(classes) for classes in asked):
         return
     outlets, wanted_a = _outlets(site), sum(s.max_a for s in site.stations)
     limit = min((one for one in rules.limits if one.circuit == site.root.name), key=lambda one: one.limit_a)
@@ -48,11 +62,20 @@ def _all_at_once(rules: Rulebook, site: Site) -> Iterator[Finding]:
 
 def _all_day(rules: Rulebook, site: Site) -> Iterator[Finding]:
     """Who comes first keeps the charger until the evening."""
-    if rules.priority.rotation is not None:
+    turns = any(_turns(rules, name, LONGEST_TURN_S) for name in people(rules))
+    moved = rules.power.idle is not None and rules.power.idle.grace_s <= LONGEST_TURN_S
+    if turns and moved:
+        return
+    if turns:
+        text = (
+            f"early arrivals occupy chargers all day: they take turns at the power, but nobody is asked to move when full, so the first "
+            f"{_outlets(site)} who plug in keep their bays and whoever comes later finds none (power: idle:)"
+        )
+        yield Finding("mistake", rules.priority.order.source, text)
         return
     text = (
         f"early arrivals occupy chargers all day: nobody ever goes behind, so the first {_outlets(site)} who plug in keep their place and "
-        "whoever comes later gets what they leave (priority: rotation:)"
+        "whoever comes later gets what they leave (priority: rotation:, power: idle:)"
     )
     yield Finding("mistake", rules.priority.order.source, text)
 
@@ -60,8 +83,7 @@ def _all_day(rules: Rulebook, site: Site) -> Iterator[Finding]:
 def _parking(rules: Rulebook, site: Site) -> Iterator[Finding]:
     """Visitors who stay as long as they like."""
     visitors = rules.default_class or rules.priority.order.classes[-1]
-    turned = rules.priority.rotation is not None and visitors in rules.priority.rotation.classes
-    if turned or any(visitors in w.classes for w in rules.access.windows):
+    if _turns(rules, visitors, LONGEST_VISIT_S) or any(visitors in w.classes for w in rules.access.windows):
         return
     text = (
         f"visitor charging is treated like reserved long-dwell parking: a {visitors} keeps first claim to its bay however long it stays, "
@@ -75,7 +97,14 @@ def _one_rule(rules: Rulebook) -> Iterator[Finding]:
     access = rules.access
     groups = sorted(people(rules))
     restricted = access.guests is not None and access.guests.restricted
-    if len(groups) < 2 or access.windows or access.entitlements or restricted or rules.priority.windows:
+    if len(groups) == 1:
+        text = (
+            f"one access rule for all users at all times: everybody is {groups[0]}, so nobody who lives or works here comes before "
+            "a visitor, at whatever hour (access: tokens: with a class for each group)"
+        )
+        yield Finding("mistake", rules.priority.order.source, text)
+        return
+    if not groups or access.windows or access.entitlements or restricted or rules.priority.windows:
         return
     text = (
         f"one access rule for all users at all times: {', '.join(groups)} may all charge everywhere at any hour and rank alike day "

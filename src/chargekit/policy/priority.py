@@ -185,7 +185,7 @@ def rank(rules: PriorityRules, facts: SessionFacts, when: Moment, site: SiteFact
 
 
 def _recent_wh(facts: SessionFacts, days: int, now: float) -> float:
-    return sum(wh for at, wh in facts.past if at >= now - days * DAY_S)
+    return math.fsum(wh for at, wh in facts.past if at >= now - days * DAY_S)
 
 
 def _put_forward(rules: PriorityRules, facts: SessionFacts, when: Moment, site: SiteFacts) -> tuple[str, str, Source] | None:
@@ -213,7 +213,7 @@ def _fires(one: Trigger, facts: SessionFacts, when: Moment, site: SiteFacts) -> 
         return ""
     if one.kind == "under_allocation":
         came = [wh for at, wh in facts.past if at >= when.now - one.days * DAY_S]
-        short = bool(came) and sum(came) < one.below_wh
+        short = bool(came) and math.fsum(came) < one.below_wh
         return f"got {sum(came) / 1000:.1f} kWh in {one.days} days, below {one.below_wh / 1000:g} kWh" if short else ""
     last = site.least_free[: one.days]
     few = len(last) == one.days and all(free < one.free_below for free in last)

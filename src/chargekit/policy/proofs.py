@@ -6,7 +6,9 @@
   expect: {class: employee, access: NotAtThisTime, rank: 3}
   because: mon-fri 07:00-19:00
 ```
-Times are on the site's clock. `rank` is counted from 1; `first` is before every class. `because` has to stand in one of the reasons.
+`given: {fault: meter_silent, lasted: 6 min}` is an incident: `category`, `severity`, who was `told` by then, the `response`, and by it
+the `standing` of the token's session (first, behind, even, suspended, as before). Times are on the site's clock. `rank` is counted from
+1; `first` is before every class. `because` has to stand in one of the reasons.
 """
 
 from __future__ import annotations
@@ -18,15 +20,24 @@ from typing import Final
 from chargekit.model.located import BadInput, Located, Source, nearest
 from chargekit.model.site import Site
 from chargekit.policy.access import SiteState, decide
+from chargekit.policy.incidents import Response
 from chargekit.policy.overrides import create
 from chargekit.policy.priority import AHEAD, DAY_S, Ranked, SessionFacts, SiteFacts, rank
+from chargekit.policy.proofs_power import POWER, PowerProofs, wanted
 from chargekit.policy.rulebook import Rulebook
+from chargekit.policy.schema import KINDS
 from chargekit.policy.windows import Moment, moment, parse_instant
 
 GIVEN: Final = (
-    "token", "station", "incident", "load", "departs_in", "soc", "served", "started", "past", "least_free", "override",
+    "token", "station", "incident", "load", "departs_in", "soc", "served", "started", "past", "least_free", "override", "fault",
+    "lasted", "idle", "signal",
 )  # fmt: skip
-EXPECT: Final = ("class", "access", "rank", "before", "behind", "floor", "limits", "override")
+EXPECT: Final = (
+    "class", "access", "rank", "before", "behind", "floor", "limits", "override", "response", "standing", "category", "severity", "told",
+    *POWER,
+)  # fmt: skip
+ASKED: Final = ("who", "role", "for", "why", "category", "user_class", "station", "circuit", "scope")
+OF_TOKEN: Final = ("class", "access", "rank", "before", "behind", "floor", "standing", "idle", "held", "throttled", "min_first", "shift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +76,24 @@ class _Row:
     def proofs(self) -> Iterator[Proof]:
         if not self.expect.table():
             raise BadInput(self.expect.source, "nothing is expected here", f"one of {', '.join(EXPECT)}")
-        if not self.token and any(self.expect.has(key) for key in ("class", "access", "rank", "before", "behind", "floor")):
+        if not self.token and any(self.expect.has(key) for key in OF_TOKEN):
             raise BadInput(self.given.source, "whose session is it?", "given: {token: ...}")
         for key, node in self.expect.table().items():
-            yield from getattr(self, f"_{key}")(node)
+            if key not in POWER:
+                yield from getattr(self, f"_{key}")(node)
+                continue
+            found, why = self._power().found(key, node)
+            self.reasons += [why] if why else []
+            yield Proof(node.source, f"{key} of {self.token}" if self.token else key, wanted(key, node), found, why)
         because = self.node.get("because")
         if because is not None:
             held = any(because.as_text() in reason for reason in self.reasons)
             found = because.as_text() if held else "; ".join(self.reasons) or "no reason"
             yield Proof(because.source, "because", because.as_text(), found)
+
+    def _power(self) -> PowerProofs:
+        departs = self.given.number("departs_in", "s") if self.given.has("departs_in") else None
+        return PowerProofs(self.rules, self.site, self.when, self._name(self.token) or "" if self.token else "", self.given, departs)
 
     def _proof(self, node: Located, what: str, found: str, because: str = "") -> Iterator[Proof]:
         self.reasons += [because] if because else []
@@ -153,15 +173,55 @@ class _Row:
             yield Proof(one.source, f"limit of {name}", f"{one.as_number('A', least=0):g} A", f"{lowest.limit_a:g} A")
 
     def _override(self, node: Located) -> Iterator[Proof]:
-        """`given: {override: {who, for, why, user_class}}`."""
-        asked = self.given.need("override").only("who", "for", "why", "user_class", "station")
-        args: dict[str, object] = {"id": "test", "token": self.token, "who": asked.text("who", ""), "why": asked.text("why", "")}
-        args |= {"user_class": asked.text("user_class", ""), "station": asked.text("station", "")}
+        """`given: {override: {who, for, why, category, …}}`."""
+        asked = self.given.need("override").only(*ASKED)
+        args: dict[str, object] = {name: one.as_text() for name, one in asked.table().items() if name != "for"}
+        args = {"id": "test", "token": "" if asked.has("circuit") or asked.has("scope") else self.token, **args}
         if asked.has("for"):
             args["until"] = self.when.now + asked.number("for", "s")
         try:
-            create(self.rules, args, self.when.now)
+            create(self.rules, args, self.when.now, self.site)
         except ValueError as why:
             yield from self._proof(node, "override", "refused", str(why))
         else:
             yield from self._proof(node, "override", "accepted", f"override by {args['who']} until its expiry")
+
+    # --- incidents ----------------------------------------------------------------------------------------------
+
+    def _fault(self) -> str:
+        """The kind of incident that is open."""
+        return self.given.one_of("fault", KINDS)
+
+    def _answer(self) -> Response | None:
+        """What the rules do about it by now, with the reason."""
+        kind, lasted_s = self._fault(), self.given.number("lasted", "s", 0.0, least=0)
+        found = self.rules.incidents.response_to(kind)
+        if found is None or lasted_s < found.after_s:
+            later = f" after {found.after_s:g} s ({found.source})" if found is not None else ""
+            self.reasons.append(f"nothing is done about {kind}{later}")
+            return None
+        self.reasons.append(f"{found.how} ({found.source})")
+        return found
+
+    def _response(self, node: Located) -> Iterator[Proof]:
+        found = self._answer()
+        yield from self._proof(node, f"response to {self._fault()}", found.how if found is not None else "none")
+
+    def _standing(self, node: Located) -> Iterator[Proof]:
+        found = self._answer()
+        says = found.says(self._name(self.token) or "") if found is not None else "as before"
+        yield from self._proof(node, f"{self.token} while {self._fault()} is open", says)
+
+    def _category(self, node: Located) -> Iterator[Proof]:
+        found = self.rules.incidents.category_of(self._fault())
+        yield from self._proof(node, f"category of {self._fault()}", found.name or "none", f"{found.name} ({found.source})")
+
+    def _severity(self, node: Located) -> Iterator[Proof]:
+        yield from self._proof(node, f"severity of {self._fault()}", self.rules.incidents.category_of(self._fault()).severity)
+
+    def _told(self, node: Located) -> Iterator[Proof]:
+        lasted_s = self.given.number("lasted", "s", 0.0, least=0)
+        steps = [one for one in self.rules.incidents.category_of(self._fault()).steps if one.after_s <= lasted_s]
+        self.reasons += [f"{one.to} after {one.after_s / 60:g} min ({one.source})" for one in steps]
+        expected = ", ".join(one.as_text() for one in node)
+        yield Proof(node.source, f"told of {self._fault()} after {lasted_s / 60:g} min", expected, ", ".join(one.to for one in steps))

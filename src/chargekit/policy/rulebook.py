@@ -15,14 +15,20 @@ from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
 from chargekit.policy.access import AccessRules, parse_access
-from chargekit.policy.layers import Effective, Layers, Sourced
-from chargekit.policy.people import one_class
+from chargekit.policy.costs import Costing, parse_costing
+from chargekit.policy.holds import Holds, parse_holds
+from chargekit.policy.incidents import IncidentRules, parse_incidents
+from chargekit.policy.layers import DEFAULTS, Effective, Layers, Sourced
+from chargekit.policy.override_rules import GENERAL, OverrideRule, parse_overrides
+from chargekit.policy.people import a_pattern, narrowness, one_class
+from chargekit.policy.power import PowerRules, parse_power
 from chargekit.policy.priority import Order, PriorityRules
 from chargekit.policy.ranking import parse_priority, ranked
 from chargekit.policy.sharing import SessionCap, parse_sessions, parse_weights
 from chargekit.policy.tariff import CostRules, cost_rules
 
 COST: Final = ("plan", "price", "tariff", "demand_charge")
+COSTING: Final = ("classes", "demand_target", "opt_out")
 LONGEST_GROUP: Final = 20
 """Characters every OCPP version has room for in a group's id (1.6 section 7.28)."""
 
@@ -36,15 +42,6 @@ class ClassRule:
     rank: int
     class_source: Source
     rank_source: Source
-
-
-@dataclass(frozen=True, slots=True)
-class OverrideRule:
-    """Who may authorise an override and for how long at most."""
-
-    who: tuple[str, ...]
-    max_duration_s: float
-    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +72,26 @@ class Rulebook:
     sessions: tuple[SessionCap, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
     """A class's share of a surplus against its peers'; 1 where none is said."""
+    overrides: Mapping[str, OverrideRule] = field(default_factory=dict)
+    """By category, the general one (`override_rule`) first."""
+    incidents: IncidentRules = field(default_factory=IncidentRules)
+    power: PowerRules = field(default_factory=PowerRules)
+    costing: Costing = field(default_factory=Costing)
+    holds: Holds = field(default_factory=Holds)
+    writes: Sourced = field(default_factory=lambda: Sourced(DEFAULTS["writes"], BUILT_IN))
+    """How many profiles a day an EVSE is sent, before renewals and raises get rarer."""
+
+    @property
+    def narrow_first(self) -> tuple[tuple[str, str], ...]:
+        """Token patterns and their classes, the narrowest first: the order of keys in a file means nothing."""
+        return tuple(sorted(self.tokens, key=lambda one: narrowness(one[0])))
 
     def class_of(self, token: str) -> ClassRule | None:
-        """The class of a token: an exact entry first, then patterns in their order, then the default; None: not admitted."""
+        """The class of a token: an exact entry first, then the narrowest pattern, then the default; None: not admitted."""
         for pattern, name in self.tokens:
             if pattern == token:
                 return self.classes[name]
-        for pattern, name in self.tokens:
+        for pattern, name in self.narrow_first:
             if fnmatchcase(token, pattern):
                 return self.classes[name]
         return self.classes[self.default_class] if self.default_class else None
@@ -103,19 +113,23 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
     tokens_node = layers.find("access", "tokens", "site")
     tokens = tuple((p, one_class(n, classes)) for p, n in tokens_node.table().items()) if tokens_node else ()
     default = layers.lowest("access", "default_class")
+    overrides = parse_overrides(layers)
     rules = Rulebook(
         classes, tokens, one_class(default, classes) if default else (None if tokens else list(classes)[-1]),
-        _limits(layers, site), _overrides(layers),
+        _limits(layers, site), overrides[GENERAL],
         layers.figure("power", "lease", "s"), layers.figure("power", "margin", "A"),
         layers.figure("incidents", "fallback", "A"), layers.figure("incidents", "default", "A"),
         layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), layers.effective(),
         parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
         cost_rules(*(layers.lowest("cost", key) for key in COST)),
         parse_sessions(layers.lowest("power", "sessions"), classes, site), parse_weights(layers.lowest("power", "weights"), classes),
+        overrides, parse_incidents(layers, classes), parse_power(layers, classes, site),
+        parse_costing(classes, *(layers.lowest("cost", key) for key in COSTING)),
+        parse_holds(layers.lowest("power", "holds")), _writes(layers),
     )  # fmt: skip
     _lint(rules, site)
     said = sorted((row.key, row.value) for row in rules.effective)
-    canonical = repr((said, tokens, sorted((o.circuit, o.limit_a, repr(o.limit_kw), o.rule) for o in rules.limits)))
+    canonical = repr((said, sorted(tokens), sorted((o.circuit, o.limit_a, repr(o.limit_kw), o.rule) for o in rules.limits)))
     return replace(rules, revision=hashlib.sha256(canonical.encode()).hexdigest()[:12])
 
 
@@ -162,12 +176,19 @@ def _groups(layers: Layers) -> tuple[tuple[str, str], ...]:
         if not 0 < len(name) <= LONGEST_GROUP:
             raise BadInput(tokens.source, f"a group's id has 1 to {LONGEST_GROUP} characters, this one {len(name)}")
         for one in tokens.items():
-            token = one.as_text()
+            token = a_pattern(one)
             if token.upper() in found:
                 _, other, source = found[token.upper()]
                 raise BadInput(one.source, f"token {token!r} is in group {other!r} already", f"at {source}")
             found[token.upper()] = (token, name, one.source)
     return tuple((token, name) for token, name, _ in found.values())
+
+
+def _writes(layers: Layers) -> Sourced:
+    node = layers.lowest("power", "writes")
+    if node is not None and node.as_int() < 1:
+        raise BadInput(node.source, f"writes: 1 or more a day expected, found {node.as_int()}")
+    return layers.figure("power", "writes", "")
 
 
 def _limits(layers: Layers, site: Site) -> tuple[Limit, ...]:
@@ -178,17 +199,6 @@ def _limits(layers: Layers, site: Site) -> tuple[Limit, ...]:
             raise BadInput(one.source, f"circuit {name!r} is not known", nearest(name, site.circuits))
         limits.append(Limit(name, one.as_number("A", least=0), one.source, rule="import limit"))
     return tuple(limits)
-
-
-def _overrides(layers: Layers) -> OverrideRule:
-    node = layers.find("incidents", "overrides", "portfolio")
-    if node is None:
-        return OverrideRule((), 12 * 3600.0, BUILT_IN)
-    node.only("may_authorise", "max_duration")
-    if not node.has("max_duration"):
-        raise BadInput(node.source, "overrides without expiry: one that is forgotten would lead for ever", "max_duration: 12 h")
-    who = tuple(one.as_text() for one in node.list("may_authorise"))
-    return OverrideRule(who, node.number("max_duration", "s", least=1), node.source)
 
 
 def _lint(rules: Rulebook, site: Site) -> None:

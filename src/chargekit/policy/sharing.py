@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from chargekit.model.located import BadInput, Located, Source, nearest
+from chargekit.model.located import BadInput, Located, Source, nearest, shown
 from chargekit.model.site import Site
+from chargekit.policy.people import named_classes
+from chargekit.policy.schema import MOST_SESSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,9 @@ def parse_sessions(node: Located | None, classes: Collection[str], site: Site) -
         if circuit not in site.circuits:
             raise BadInput(one.need("circuit").source, f"circuit {circuit!r} is not known", nearest(circuit, site.circuits))
         most = one.integer("most")
-        if most < 0:
-            raise BadInput(one.need("most").source, f"most: 0 or more sessions expected, found {most}")
-        found.append(SessionCap(circuit, most, frozenset(_class(c, classes) for c in one.list("classes")), one.source))
+        if not 0 <= most <= MOST_SESSIONS:
+            raise BadInput(one.need("most").source, f"most: 0 or more sessions expected, at most {MOST_SESSIONS}, found {shown(most)}")
+        found.append(SessionCap(circuit, most, frozenset(named_classes(one.get("classes"), classes)), one.source))
     return tuple(found)
 
 
@@ -45,10 +47,3 @@ def parse_weights(node: Located | None, classes: Collection[str]) -> dict[str, f
             raise BadInput(one.source, f"a weight above 0 expected, found {weight:g}")
         found[name] = weight
     return found
-
-
-def _class(node: Located, classes: Collection[str]) -> str:
-    name = node.as_text()
-    if name not in classes:
-        raise BadInput(node.source, f"user class {name!r} is defined nowhere", nearest(name, classes))
-    return name
