@@ -38,8 +38,13 @@ class Overriding(Operating):
             self._refused("override", args, why, out)
             return False
         self.overrides = [*self.overrides, made]
-        out.append(Note("controller", self.site.id, "override", audit(made, self.rules.overrides.get(made.category))))
+        out.append(Note("controller", self.site.id, "override", self.on_record(made)))
         return True
+
+    @point("controller.override_record")
+    def on_record(self, made: Override) -> dict[str, Any]:
+        """What is put on record of an override: who, in which role, why, for whom, until when."""
+        return audit(made, self.rules.overrides.get(made.category))
 
     def _revoke_override(self, args: Mapping[str, Any], now: float, out: list[Effect]) -> bool:
         one = next((o for o in self.overrides if o.id == str(args["id"])), None)
