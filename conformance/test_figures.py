@@ -1,8 +1,10 @@
 """The shared figures of a site: what they rest on is true, so that sites can be compared by them."""
 
 from chargekit.judge import Bench, Charger, Failed, Measured, NotApplicable, SiteUnder, Unclear, case
+from chargekit.judge.contest import manager, put_first
 from chargekit.judge.kpi import outages, quarter_hours
 from chargekit.judge.kpi_facts import Facts
+from chargekit.judge.kpi_review import Trigger, triggers
 from chargekit.judge.reckoning import facts_of, reckoned
 
 SHARE_PERCENT = 3.0
@@ -125,3 +127,31 @@ async def test_an_outage_counts_once_and_is_over(bench: Bench) -> None:
 
 def _down_s(facts: Facts, port: tuple[str, int]) -> float:
     return sum(high - low for low, high in outages(facts, port)[0])
+
+
+def _habit(bench: Bench) -> Trigger:
+    return next(one for one in triggers([("", facts_of(bench))]) if one.name == "chronic manual overrides")
+
+
+@case("CK-REV-101", scope="site", covers={"review trigger", "chronic manual overrides"}, area="figures", limit_s=14400)
+async def test_overrides_that_became_a_habit_are_seen(bench: Bench) -> None:
+    """One override less than the portfolio's threshold is no habit; with the next the trigger fires, and names whose they were."""
+    site = bench.site()
+    await bench.sleep(60)
+    count = facts_of(bench).head.review.overrides_count
+    if count > 40:
+        raise NotApplicable(f"this portfolio calls {count} overrides a habit: more than a case gives")
+    for number in range(1, count + 1):
+        await put_first(site, f"ovr-{number}", site.someone(number), 60)
+        await bench.sleep(90)
+        told = _habit(bench)
+        if told.fired is not (number == count):
+            at = f"{number} overrides were given, {count} are a habit"
+            raise Failed(
+                f"{at}: the records show {told.because}, and the trigger {'fires' if told.fired else 'is silent'}", [bench.seen.last_seq]
+            )
+    records = [seq for _, seq in told.evidence]
+    whose = f"{count} by {manager(site)}"
+    if whose not in told.because:
+        raise Failed(f"the records show {told.because}; {whose} expected", records)
+    bench.measure(Measured("overrides on record with who gave them", float(len(records)), "overrides", at_least=min(count, 12)), records)

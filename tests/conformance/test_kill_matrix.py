@@ -121,6 +121,7 @@ KILLS = {
     "takes-in-strangers": ("CK-ACC-105", SITE, "was answered Accepted at"),
     "override-never-ends": ("CK-OVR-101", SITE, "did not fall below"),
     "revoked-in-word-only": ("CK-OVR-102", SITE, "did not reach"),
+    "overrides-off-the-record": ("CK-REV-101", SITE, "the trigger is silent"),
     "overrides-without-bound": ("CK-OVR-103", SITE, "ac-01 showed"),
     "anybody-overrides": ("CK-OVR-104", SITE, "ac-01 showed"),
     "overrides-begin-anew": ("CK-OVR-105", SITE, "did not reach"),

@@ -195,7 +195,7 @@ overrides = st.fixed_dictionaries(
 )
 
 
-@given(situations, overrides, st.integers(0, 7), st.booleans(), st.sampled_from(["expires", "revoked", "replaced"]))
+@given(situations, overrides, st.integers(0, 7), st.booleans(), st.sampled_from(["expires", "revoked", "two"]))
 def test_an_override_that_is_over_leaves_no_trace_in_the_next_decision(drawn, said, whose, by_station, end):
     """To the byte: demands, ranks, reasons, limits, reserves, grants and what bound them are those of a run in which it never was."""
     fleet, policy, seats = situated(drawn)
@@ -213,11 +213,10 @@ def test_an_override_that_is_over_leaves_no_trace_in_the_next_decision(drawn, sa
     over = UNTIL
     if end == "revoked":
         over = NOW + 60.0
-        touched.operator.hand(Hand("revoke_override", {"id": "o"}), over, out)
+        touched.operator.hand(Hand("revoke_override", {"id": "o", "who": "dispatcher", "why": "it was cancelled"}), over, out)
         plain.decide(over)
-    elif end == "replaced":
-        over = NOW + 120.0
-        touched.operator.hand(Hand("create_override", {"id": "o", **target, **said, "until": over}), NOW + 60.0, out)
+    elif end == "two":
+        touched.operator.hand(Hand("create_override", {"id": "p", "station": "s0", **said}), NOW + 60.0, out)
         plain.decide(NOW + 60.0)
     assert touched.record(over) == plain.record(over)
 

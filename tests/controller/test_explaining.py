@@ -154,6 +154,20 @@ def test_before_and_after_an_override_nothing_of_it_is_told(small):
         assert why.granted_a > 15.0 and why.overrides == () and why.rank == RESIDENT
 
 
+def test_who_an_override_paused_waits_for_no_timer_once_it_is_over(small):
+    site = small(36)
+    site.come(20, "a", "RES-1")
+    site.come(30, "b", "GST-1")
+    site.lever(60, "create_override", id="o1", token="GST-1", until=150.0, who="operations", why="to the airport")
+    site.at(200)
+    assert site.why("a/1", 149.0).sentence.startswith("a/1 gets nothing: it waits until")
+    assert site.why("b/1", 149.0).granted_a == 32.0
+    for t in (151.0, 200.0):
+        assert site.why("a/1", t).granted_a == 32.0
+    hold = site.lab.controller.operator.holds["a", 1]
+    assert (hold.off_since, hold.pauses) == (None, 0)
+
+
 def test_a_silent_meter_holds_its_circuit_to_what_needs_none(small):
     site = small(90)
     for at, station, token in ((20, "a", "RES-1"), (22, "b", "RES-2"), (24, "c", "RES-3")):

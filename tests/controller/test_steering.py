@@ -373,3 +373,17 @@ def test_who_is_throttled_first_keeps_its_minimum_and_its_place(lab_of: LabOf) -
     lab.rig.act(CSMS, "set_cap", {"circuit": "grid", "limit_a": 10.0})
     passes(lab, 60.0)
     assert amps(lab, "a-2") == 0.0 and 6.0 <= amps(lab, "a-1") < 9.5
+
+
+def test_only_who_may_be_shifted_waits_for_the_cheap_hours(lab_of: LabOf) -> None:
+    tariff = '  price: 0.5\n  tariff: [{from: "09:00", to: "12:00", price: 0.1}]\n'
+    lab = lab_of(f"cost:\n  plan: true\n{tariff}  classes: {{guest: {{shift: true}}}}\n")
+    comes(lab, "a-1", "GST-1", wait=60.0)
+    comes(lab, "a-2", "RES-1", wait=60.0)
+    for token in ("GST-1", "RES-1"):
+        lab.rig.act(CSMS, "set_departure", {"token": token, "departs": 5 * 3600.0, "needs_kwh": 8.0})
+    passes(lab, 400.0)
+    assert amps(lab, "a-1") < 1.0 and amps(lab, "a-2") > 15.0
+    assert "its plan has it wait" in told(lab, "a-1")
+    lab.world.run_until(3600.0 + 300.0)
+    assert amps(lab, "a-1") > 6.0

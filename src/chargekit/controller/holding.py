@@ -91,6 +91,14 @@ class Holding(Operating):
         led = rank < 0 or self.leading(place.key[0], session.token, now) is not None
         return standing(hold, self.rules.holds, on_s, self._over_rating(place), now, led=led)
 
+    def forgiven(self, since: float) -> None:
+        """An override is over that led since then: who was paused meanwhile waits for no timer, and the pause counts for nothing."""
+        for key, hold in self.holds.items():
+            if hold.off_since is not None and hold.off_since >= since:
+                hold.off_since, hold.pauses = None, max(0, hold.pauses - 1)
+                self.notebook[f"hold/{key[0]}/{key[1]}"] = hold_data(hold)
+                self._changed[key] = self.places[key]
+
     # --- what it makes of a demand ------------------------------------------------------------------------------
 
     @point("controller.hold")

@@ -36,6 +36,15 @@ class BeyondBounds(Defect, Operator):
         return replace(made, until=float(args["until"]))
 
 
+class OffTheRecord(Defect, Operator):
+    name = "overrides-off-the-record"
+    seen = "puts on record that there is an override, and not whose: nobody sees that they became a habit"
+    area, point, part = "figures", "controller.override_record", "controller"
+
+    def on_record(self, made: Override) -> dict[str, Any]:
+        return {name: value for name, value in super().on_record(made).items() if name not in ("who", "why", "role")}
+
+
 class AnybodyOverrides(Defect, Operator):
     name = "anybody-overrides"
     seen = "takes an override from whoever asks"
@@ -128,6 +137,6 @@ class NewEachTime(Defect, Operator):
 
 
 INCIDENT_DEFECTS: tuple[type[Defect], ...] = (
-    RevokedInWord, BeyondBounds, AnybodyOverrides, RestartsOverrides, EmergenciesGiveWay, ProtectsNobody, ReducesByRank, SuspendsNobody,
-    NeverCloses, TellsNobody, NewEachTime,
+    RevokedInWord, BeyondBounds, OffTheRecord, AnybodyOverrides, RestartsOverrides, EmergenciesGiveWay, ProtectsNobody, ReducesByRank,
+    SuspendsNobody, NeverCloses, TellsNobody, NewEachTime,
 )  # fmt: skip

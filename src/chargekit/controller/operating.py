@@ -110,6 +110,10 @@ class Operating:
             """The override that leads a session."""
             ...
 
+        def forgiven(self, since: float) -> None:
+            """Pauses since then leave nothing behind."""
+            ...
+
         def held(self, place: Place, demand: Demand, now: float) -> Demand:
             """A demand as its hold has it."""
             ...

@@ -51,6 +51,8 @@ from chargekit.world.events import Effect, Hand, Json, Words
 UNCOUNTED_WH = 250.0
 """Energy after which a register that stands still is not believed: the coarsest count 100 Wh."""
 EVERY_S = 15.0
+RISE_S = 10.0
+"""A reading taken while a vehicle rises to its limit tells less than it draws until the next one."""
 GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 """Its multiples, modulo 1, are as far apart as so many numbers can be (three-distance theorem)."""
 _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
@@ -82,7 +84,7 @@ class Operator(Steering, Feedback, Demanding, Leasing, Holding, Watching):
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
         self.meters.outgoing = lambda station, evse: self.places[station, evse].outgoing
         self.meters.steady = lambda station, evse: self.places[station, evse].appetite.known
-        self.meters.told_every_s = sample_s + every_s
+        self.meters.told_every_s = sample_s + every_s + RISE_S
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}

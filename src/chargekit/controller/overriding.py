@@ -38,8 +38,13 @@ class Overriding(Operating):
             self._refused("override", args, why, out)
             return False
         self.overrides = [*self.overrides, made]
-        out.append(Note("controller", self.site.id, "override", audit(made, self.rules.overrides.get(made.category))))
+        out.append(Note("controller", self.site.id, "override", self.on_record(made)))
         return True
+
+    @point("controller.override_record")
+    def on_record(self, made: Override) -> dict[str, Any]:
+        """What is put on record of an override: who, in which role, why, for whom, until when."""
+        return audit(made, self.rules.overrides.get(made.category))
 
     def _revoke_override(self, args: Mapping[str, Any], now: float, out: list[Effect]) -> bool:
         one = next((o for o in self.overrides if o.id == str(args["id"])), None)
@@ -77,6 +82,7 @@ class Overriding(Operating):
         return min((o.until for o in self.overrides if o.until > now), default=math.inf)
 
     def _over(self, one: Override, how: dict[str, Any], now: float, out: list[Effect]) -> None:
+        self.forgiven(one.created)
         body = {"id": one.id, "category": one.category, "ended": True, "for_s": round(now - one.created, 1), **how}
         out.append(Note("controller", self.site.id, "override", body))
 
