@@ -8,10 +8,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from chargekit.lab.assemble import Lab, Plan, build
 from chargekit.lab.sitefile import load_site
-from chargekit.lab.sockets import goodbye, identity_of, patience
+from chargekit.lab.sockets import identity_of, patience
+from chargekit.lab.ws import Wire, goodbye
 from chargekit.model.located import BadInput
 
 RATE = 60.0
@@ -224,3 +226,64 @@ def test_a_station_meets_servers_that_refuse_it():
     assert asked[:3] == ["/base/ac-01"] * 3
     assert "302" in closed[0] and "401" in closed[1] and closed[2] == "no common subprotocol"
     assert wire(lab) == []
+
+
+class Slow:
+    """A WebSocket whose kernel takes so many frames at once, and the rest when it is told to drain."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.wrote, self.closing = room, [], False
+        self.protocol, self.transport, self.state = self, self, State.OPEN
+        self.frames: list[bytes] = []
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_write_buffer_size(self) -> int:
+        return max(0, len(self.wrote) - self.room)
+
+    def send_text(self, data: bytes) -> None:
+        self.frames.append(data)
+
+    def data_to_send(self) -> list[bytes]:
+        frames, self.frames = self.frames, []
+        return frames
+
+    def write(self, data: bytes) -> None:
+        self.wrote.append(data)
+
+    async def send(self, text: str) -> None:
+        self.room += 1
+        self.wrote.append(text.encode())
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("room", [0, 3, 100])
+def test_frames_go_out_at_once_and_in_order_however_slow_the_peer_is(room):
+    slow, texts = Slow(room), [f"frame {n}" for n in range(20)]
+
+    async def run() -> int:
+        wire = Wire(asyncio.get_running_loop(), slow, print)
+        for text in texts[:10]:
+            wire.send(text)
+        at_once = len(slow.wrote)
+        writer = asyncio.create_task(wire._write())
+        for text in texts[10:]:
+            wire.send(text)
+            await asyncio.sleep(0)
+        for _ in range(40):
+            await asyncio.sleep(0)
+        writer.cancel()
+        return at_once
+
+    assert asyncio.run(run()) == min(room + 1, 10)
+    assert slow.wrote == [text.encode() for text in texts]
+
+
+def test_a_frame_no_utf_8_can_hold_is_not_written_at_once():
+    slow = Slow(9)
+    wire = Wire(None, slow, print)
+    wire.send("\ud800")
+    assert slow.wrote == [] and list(wire._out) == ["\ud800"]
+    slow.closing = True
+    assert not wire._at_once("late")

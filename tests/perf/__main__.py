@@ -8,7 +8,7 @@ import sys
 import time
 
 from tests.emulator.kit import AC, DC, Kit
-from tests.perf import allocator, calls, planner
+from tests.perf import allocator, calls, capdrop, planner
 from tests.perf.fleet import charge_everybody, fleet_of
 
 from chargekit.lab.sitefile import catalogue_vehicles
@@ -95,6 +95,7 @@ def main() -> None:
     calls.report()
     allocator.report()
     planner.report()
+    capdrop.report()
     speeds = [vehicles(count, 8.0) for count in (10, 100, 1000, 10_000)]
     growth = 1.0 + math.log(speeds[0] / speeds[3]) / math.log(1000.0)
     print(

@@ -9,17 +9,14 @@ import asyncio
 import logging
 import ssl
 from base64 import b64encode
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.http11 import Request, Response
-from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from chargekit.controller.admission import Caller, Doors
@@ -28,6 +25,7 @@ from chargekit.lab.links import DIAL_TIMEOUT_S
 from chargekit.lab.loop import SocketLoop
 from chargekit.lab.tap import WireTap
 from chargekit.lab.tls import client_context, diagnosis, subject_of
+from chargekit.lab.ws import Wire
 from chargekit.model.located import BadInput
 from chargekit.model.security import Access
 from chargekit.model.site import ChargingStation
@@ -39,8 +37,6 @@ VERSIONS: Final[Mapping[str, str]] = {name: version for version, name in SUBPROT
 """The OCPP version of each WebSocket subprotocol."""
 LONGEST_IDENTITY: Final = 48
 MOST_BYTES: Final = 1 << 20
-MOST_WAITING: Final = 1000
-"""Frames that may wait for a peer that does not read; then the connection is dropped."""
 OPEN_S, PING_S, CLOSE_S = 10.0, 20.0, 5.0
 QUIET = logging.getLogger("chargekit.websockets")
 QUIET.addHandler(logging.NullHandler())
@@ -63,84 +59,6 @@ def identity_of(path: str) -> str | None:
     except UnicodeDecodeError:
         return None
     return name if 0 < len(name) <= LONGEST_IDENTITY else None
-
-
-def goodbye(code: int, reason: str) -> tuple[int, str]:
-    """A close code and reason that may be sent (RFC 6455, 7.4 and 5.5)."""
-    sendable = 1000 <= code <= 1003 or 1007 <= code <= 1013 or 3000 <= code <= 4999
-    return code if sendable else 1000, reason.encode()[:120].decode(errors="ignore")
-
-
-class Wire:
-    """One open WebSocket: frames out in order, at once or by one writer while the peer is slow, frames in to `heard`."""
-
-    def __init__(self, loop: SocketLoop, ws: Connection, heard: Callable[[str], None]) -> None:
-        self.loop, self.ws, self.heard = loop, ws, heard
-        self.half_open = False
-        self._out: deque[str | tuple[int, str]] = deque()
-        self._ready = asyncio.Event()
-
-    def send(self, text: str) -> None:
-        if self.half_open or (not self._out and self._at_once(text)):
-            return
-        self._out.append(text)
-        self._ready.set()
-        if len(self._out) > MOST_WAITING:
-            self.abort()
-
-    def _at_once(self, text: str) -> bool:
-        """Write a frame where nothing waits before it: no task has to wake, and what is decided for a thousand stations is on its way to
-        the first while it is written for the last."""
-        protocol, transport = self.ws.protocol, self.ws.transport
-        if protocol.state is not State.OPEN or transport.is_closing() or transport.get_write_buffer_size():
-            return False
-        try:
-            protocol.send_text(text.encode())
-        except UnicodeEncodeError:
-            return False
-        for data in protocol.data_to_send():
-            transport.write(data)
-        return True
-
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye once everything sent before is out."""
-        self._out.append(goodbye(code, reason))
-        self._ready.set()
-
-    def abort(self) -> None:
-        """Gone without a goodbye."""
-        self.ws.transport.abort()
-
-    async def carry(self) -> tuple[int, str]:
-        """Carry frames until the connection ends; the close code and reason."""
-        writer = self.loop.create_task(self._write())
-        try:
-            async for message in self.ws:
-                if isinstance(message, bytes):
-                    # OCPP-J 4.1.3: text frames only.
-                    await self.ws.close(1003, "text frames expected")
-                elif not self.half_open:
-                    self.heard(message)
-        except ConnectionClosed:
-            pass
-        finally:
-            writer.cancel()
-        return self.ws.close_code or 1006, self.ws.close_reason or ""
-
-    async def _write(self) -> None:
-        try:
-            while True:
-                while self._out:
-                    one = self._out.popleft()
-                    if isinstance(one, str):
-                        await self.ws.send(one)
-                    else:
-                        await self.ws.close(*one)
-                        return
-                self._ready.clear()
-                await self._ready.wait()
-        except ConnectionClosed:
-            pass
 
 
 class CsmsServer:
