@@ -8,12 +8,12 @@ from chargekit.judge.contest import LESS_A, contest, manager, prepare, put_first
 async def test_an_override_leads_and_ends_on_time(bench: Bench) -> None:
     """An override puts the lowest class before the highest until its expiry; then the lower layer leads again, on both meters."""
     held = await contest(bench)
-    until = bench.now + 300
-    await put_first(held.site, "ovr-1", held.lower.token, 300)
+    until = bench.now + held.rest_s + 120
+    await put_first(held.site, "ovr-1", held.lower.token, until - bench.now)
     await held.leads(held.lower)
     await bench.sleep(max(0.0, until - bench.now))
     await held.lower.meter.settles(at_most_a=held.full_a - LESS_A, within=60)
-    await held.leads(held.upper)
+    await held.leads(held.upper, rested=True)
     await held.lower.meter.holds(at_most_a=held.full_a - LESS_A, for_s=120)
 
 
@@ -23,8 +23,9 @@ async def test_a_revoked_override_leads_no_more(bench: Bench) -> None:
     held = await contest(bench)
     await put_first(held.site, "ovr-r", held.lower.token, 1800)
     await held.leads(held.lower)
+    await bench.sleep(held.rest_s)
     await held.site.lever("revoke_override", id="ovr-r", who=manager(held.site), why="the flight was cancelled")
-    await held.leads(held.upper)
+    await held.leads(held.upper, rested=True)
     await held.lower.meter.holds(at_most_a=held.full_a - LESS_A, for_s=120)
 
 
@@ -48,6 +49,7 @@ async def test_an_override_by_somebody_else_is_refused(bench: Bench) -> None:
     await held.lower.meter.holds(at_most_a=held.full_a - LESS_A, for_s=60)
     await put_first(held.site, "ovr-g", held.lower.token, 1800)
     await held.leads(held.lower)
+    await bench.sleep(held.rest_s)
     await held.site.lever("revoke_override", id="ovr-g", who="passer-by", why="I want to charge")
     await held.upper.meter.holds(at_most_a=held.full_a - LESS_A, for_s=60)
 
@@ -56,12 +58,13 @@ async def test_an_override_by_somebody_else_is_refused(bench: Bench) -> None:
 async def test_an_override_that_ends_while_the_controller_is_away_is_over(bench: Bench) -> None:
     """The controller loses its power while an override leads, and is back after its expiry: the lower layer leads, on both meters."""
     held = await contest(bench)
-    await put_first(held.site, "ovr-d", held.lower.token, 240)
+    lasts_s = held.rest_s + 240
+    until = bench.now + lasts_s
+    await put_first(held.site, "ovr-d", held.lower.token, lasts_s)
     await held.leads(held.lower)
-    until = bench.now + 240
     await held.site.without_controller(120)
     await bench.sleep(max(0.0, until - bench.now))
-    await held.leads(held.upper)
+    await held.leads(held.upper, rested=True)
     await held.lower.meter.holds(at_most_a=held.full_a - LESS_A, for_s=120)
 
 
@@ -75,13 +78,14 @@ async def test_an_emergency_leads_on_while_capacity_is_lost(bench: Bench) -> Non
         raise NotApplicable("no category of overrides holds at this site while capacity is lost")
     critical, other = (somebody(site, answer.critical, among=among) for among in (True, False))
     held = await contest(bench, critical, other)
-    lasts_s = min(480.0, rules[0].max_duration_s)
+    lasts_s = min(held.rest_s + 480.0, rules[0].max_duration_s)
     until = bench.now + lasts_s
     await put_first(site, "ovr-e", held.lower.token, lasts_s, who=manager(site, rules[0].name), category=rules[0].name, why="an ambulance")
     await held.leads(held.lower)
+    await bench.sleep(held.rest_s)
     await (await prepare(held.arena, site, kind, answer)).begin()
     await bench.sleep(site.rules.meter_stale_s.value + answer.after_s + 60)
     await held.upper.meter.holds(at_most_a=held.full_a - LESS_A, for_s=120)
     await held.leads(held.lower)
     await bench.sleep(max(0.0, until - bench.now))
-    await held.leads(held.upper)
+    await held.leads(held.upper, rested=True)

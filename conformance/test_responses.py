@@ -1,7 +1,7 @@
 """Lost capacity: what was decided beforehand is what happens, on the meters, and it is over with the fault."""
 
 from chargekit.judge import Bench, Measured, Unclear, case
-from chargekit.judge.contest import LATE_S, LESS_A, contest, prepare, put_first, response, somebody
+from chargekit.judge.contest import LATE_S, LESS_A, MORE_A, contest, prepare, put_first, response, somebody
 
 
 @case("CK-RSP-101", scope="site", covers={"capacity loss", "protect_critical", "incidents.responses"}, area="responses", limit_s=14400)
@@ -24,7 +24,7 @@ async def test_critical_sessions_are_protected_when_capacity_is_lost(bench: Benc
 
 @case("CK-RSP-102", scope="site", covers={"capacity loss", "reduce_evenly", "incidents.responses"}, area="responses", limit_s=14400)
 async def test_all_share_evenly_when_capacity_is_lost(bench: Bench) -> None:
-    """Two equal cars, the first class above the last under a cap for one and 6 A. With the fault both draw the same; once it is over the
+    """Two equal cars, the first class above the last under a cap for one and a half. With the fault both draw the same; once it is over the
     first class leads again."""
     site = bench.site()
     kind, answer = response(site, "reduce_evenly")
@@ -32,7 +32,7 @@ async def test_all_share_evenly_when_capacity_is_lost(bench: Bench) -> None:
     await held.leads(held.upper)
     fault = await prepare(held.arena, site, kind, answer)
     await fault.begin()
-    share_a = (held.full_a + 6) / 2
+    share_a = (held.full_a + MORE_A) / 2
     await held.upper.meter.settles(at_most_a=share_a + 1.5, within=LATE_S + answer.after_s)
     await held.lower.meter.draws(at_least_a=share_a - 1.5, within_s=LATE_S)
     apart_a = abs((await held.upper.meter.fresh()).most_a - (await held.lower.meter.fresh()).most_a)

@@ -66,7 +66,7 @@ def chaos(bundle, seed):
     for n, (until, user_class) in enumerate(((800.0, "resident"), (900.0, ""))):
         args = {"id": f"o{n}", "token": f"GST-{2 + 3 * n}", "user_class": user_class, "until": until, "who": "operations", "why": "test"}
         lab._later(500.0 + 50 * n, CSMS, "create_override", args)
-    lab._later(700.0, CSMS, "revoke_override", {"id": "o0"})
+    lab._later(700.0, CSMS, "revoke_override", {"id": "o0", "who": "operations"})
     lab._later(950.0, CSMS, "set_class", {"token": "EMP-4", "user_class": "guest"})
     lab._later(1000.0, PLANT, "set_building_a", {"circuit": "grid", "amps": [12.0, 9.0, 2.0]})
     lab.world.call(1200.0, lambda: setattr(lab.lines["csms/grid-meter"], "silent", True))

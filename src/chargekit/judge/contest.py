@@ -1,4 +1,4 @@
-"""Two equal cars under a cap for one and a little: who comes first shows on both meters. And faults, as cases about responses need them."""
+"""Two equal cars under a cap for one and a half: who comes first shows on both meters. And faults, as cases about responses need them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from chargekit.judge.verdict import NotApplicable
 from chargekit.lab.assemble import PLANT
 
 SMALL: Final = "ford-kuga-2020"
+MORE_A: Final = 9.0
+"""What the cap leaves beside one car: the least of another, and what the first is given more than it draws. Nobody is paused."""
 LESS_A: Final = 4.0
 SOON_S: Final = 60.0
 LATE_S: Final = 240.0
@@ -29,24 +31,31 @@ class Contest:
     lower: Charger
     full_a: float
 
-    async def leads(self, one: Charger, within_s: float = SOON_S) -> None:
-        """One draws all it can, and the other what is left."""
+    @property
+    def rest_s(self) -> float:
+        """How long one that was paused waits, by the rules."""
+        return float(self.site.rules.holds.off_s)
+
+    async def leads(self, one: Charger, within_s: float = SOON_S, *, rested: bool = False) -> None:
+        """One draws all it can, the other what is left. One that was paused may wait as long as the rules say, unless it `rested`."""
         other = self.lower if one is self.upper else self.upper
+        if not rested and one.meter.now_a() < 1.0:
+            within_s += self.rest_s * max(1, self.site.rules.holds.pauses)
         await one.meter.draws(at_least_a=self.full_a * 0.95, within_s=within_s)
         await other.meter.settles(at_most_a=self.full_a - LESS_A, within=within_s)
 
 
 async def contest(bench: Bench, upper: str = "", lower: str = "") -> Contest:
-    """A cap for one car and 6 A, under which whoever stands above leads. `upper`, `lower`: tokens, those of the first and the last class if
+    """A cap for one car and `MORE_A`, under which whoever stands above leads. `upper`, `lower`: tokens, those of the first and the last class if
     empty."""
     site = bench.site()
     arena = site.arena()
     below, above = arena.chargers
     await site.settle([(above, upper or site.first()), (below, lower or site.last())])
     full_a = above.meter.now_a()
-    bench.check_bound(full_a + below.meter.now_a(), full_a + 6, "a cap")
+    bench.check_bound(full_a + below.meter.now_a(), full_a + MORE_A, "a cap")
     idle_a = (await arena.meter.fresh()).most_a - full_a - below.meter.now_a()
-    await site.set_cap(full_a + 6 + max(0.0, idle_a) + site.rules.margin_a.value, arena.circuit.name)
+    await site.set_cap(full_a + MORE_A + max(0.0, idle_a) + site.rules.margin_a.value, arena.circuit.name)
     await below.meter.settles(at_most_a=full_a - LESS_A, within=SOON_S)
     return Contest(site, arena, above, below, full_a)
 
