@@ -44,7 +44,8 @@ PAIRS = {
         "depot", "all vehicles charge at once on return", ("peak_demand", "off_peak_share", "missed_departures[all]"), 8, "power",
     ),
     "workplace": Pair(
-        "workplace", "early arrivals occupy chargers all day", ("wait[P50]", "energy_delivered[employee]", "wait_time[policy]"), 8,
+        "workplace", "early arrivals occupy chargers all day",
+        ("wait[P50]", "energy_delivered[employee]", "wait_time[policy]", "idle_occupancy"), 8,
     ),
     "destination": Pair(
         "destination", "visitor charging treated like reserved long-dwell parking",

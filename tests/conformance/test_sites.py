@@ -45,6 +45,21 @@ BY_RULE = {
     "CK-PRI-105": (("campus",), ""),
     "CK-PRI-106": ((), "no class of this site shares by what was got in the last days alone"),
     "CK-PRI-107": (("multifamily", "campus"), "no class of this site is put forward for getting too little"),
+    "CK-IDL-101": (("destination", "workplace", "campus"), "no rule of this site ends idle sessions"),
+    "CK-IDL-102": (("destination", "workplace", "campus"), "no rule of this site ends idle sessions"),
+    "CK-IDL-103": (("destination", "workplace", "campus"), "no rule of this site ends idle sessions"),
+    "CK-SIG-101": (("multifamily",), "takes no signals of kind dimming"),
+    "CK-SIG-102": ((), ""),
+    "CK-SIG-103": ((), "takes no signals of kind level"),
+    "CK-SIG-104": ((), "takes no signals of kind level"),
+    "CK-SIG-105": (("multifamily",), "takes no signals of kind dimming"),
+    "CK-SIG-106": ((), "takes no signals of kind external"),
+    "CK-CST-101": ((), "capped by a price that comes to hold within two hours"),
+    "CK-CST-102": ((), "paused by a price that comes to hold within two hours"),
+    "CK-CST-103": ((), "no demand target"),
+    "CK-THR-101": ((), "throttled before one that ranks lower"),
+    "CK-THR-102": ((), "has its minimum first"),
+    "CK-BUD-101": (("campus",), "no budget of AC or DC"),
 }
 """Cases about rules not every site has: where they apply, and what is said elsewhere."""
 

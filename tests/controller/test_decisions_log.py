@@ -106,7 +106,7 @@ def test_what_a_plan_makes_of_demands_is_made_again(tmp_path):
     assert explain(told, again, "e-1/1").sentence.startswith("e-1/1 gets nothing: its plan has it wait")
     assert "its plan" not in explain(told, again, "e-2/1").sentence
     # Without a departure it stands behind those that are pressed for time.
-    assert next(d for d in told.given.demands if d.id == "e-2/1").tie[0] == math.inf
+    assert next(d for d in told.given.demands if d.id == "e-2/1").tie[1] == math.inf
 
 
 def read_back(records):

@@ -112,7 +112,7 @@ def test_a_station_cut_off_keeps_its_reserve(small):
     why = site.why("a/1")
     assert why.sentence == (
         "a/1 gets 6 A of 32 A: phase L1 of circuit grid is full: of 39 A (import limit, policy.yaml:4), 1 A are kept as margin, "
-        "32 A are reserved for b/1 (offline)."
+        "32 A are reserved for b/1 (offline); held at its minimum until 08:11:19: on for 0 of 10 min (power.holds.on, built-in:0)."
     )
     assert str(why.instead) == "b online at 6 A → up to +26 A"
     assert why.instead.limit_a == 32.0
@@ -153,6 +153,20 @@ def test_before_and_after_an_override_nothing_of_it_is_told(small):
         assert why.granted_a > 15.0 and why.overrides == () and why.rank == RESIDENT
 
 
+def test_who_an_override_paused_waits_for_no_timer_once_it_is_over(small):
+    site = small(36)
+    site.come(20, "a", "RES-1")
+    site.come(30, "b", "GST-1")
+    site.lever(60, "create_override", id="o1", token="GST-1", until=150.0, who="operations", why="to the airport")
+    site.at(200)
+    assert site.why("a/1", 149.0).sentence.startswith("a/1 gets nothing: it waits until")
+    assert site.why("b/1", 149.0).granted_a == 32.0
+    for t in (151.0, 200.0):
+        assert site.why("a/1", t).granted_a == 32.0
+    hold = site.lab.controller.operator.holds["a", 1]
+    assert (hold.off_since, hold.pauses) == (None, 0)
+
+
 def test_a_silent_meter_holds_its_circuit_to_what_needs_none(small):
     site = small(90)
     for at, station, token in ((20, "a", "RES-1"), (22, "b", "RES-2"), (24, "c", "RES-3")):
@@ -165,10 +179,9 @@ def test_a_silent_meter_holds_its_circuit_to_what_needs_none(small):
         "1 A are kept as margin, 8.5 A go to b/1 of its own rank."
     )
     assert site.why("c/1").sentence == (
-        "c/1 gets nothing: 6 A, the least it takes, do not fit on phase L1 of circuit grid with 0 A left: "
-        "of 18 A (grid-meter is silent or not believed), 1 A are kept as margin, 17 A go to a/1, b/1 of its own rank."
+        "c/1 gets nothing: it waits until 08:06:19: paused at 08:01:19, off for 0 of 5 min (power.holds.off, built-in:0)."
     )
-    assert str(why.instead) == "without the limit of 18 A on grid (grid-meter is silent or not believed) → up to +21.2 A"
+    assert str(why.instead) == "without the limit of 18 A on grid (grid-meter is silent or not believed) → up to +23.5 A"
 
 
 def test_a_vehicle_that_takes_less_is_given_what_it_uses(small):
@@ -208,7 +221,7 @@ def test_a_station_that_ignores_its_limit_is_not_led(small):
     site = small(41, defects=(known_defects()["ignores-limit"],), defective=("a",))
     site.come(20, "a", "GST-1")
     site.come(60, "b", "RES-1")
-    site.at(180)
+    site.at(520)
     unruly = site.why("a/1")
     assert unruly.sentence == "a/1 is not led: it draws more than it was told; 32 A stay reserved for it on grid."
     why = site.why("b/1")

@@ -151,7 +151,8 @@ def test_a_vehicle_asleep_is_woken():
     ("claims", "settled_at", "drawn_a", "read_at", "now", "expected_a"),
     [
         ([(10.0, True)], 0.0, 10.0, 50.0, 60.0, 10.0),
-        ([(10.0, True)], 0.0, 4.0, 50.0, 60.0, 4.0),  # it draws less than it may, and goes on so
+        ([(10.0, True)], 0.0, 4.0, 50.0, 60.0, 4.0),  # it is known to draw less than it may
+        ([(10.0, True)], 0.0, 5.0, 50.0, 60.0, 10.0),  # nobody knows why it draws less: it may be about to draw more
         ([(10.0, True), (16.0, True)], 58.0, 10.0, 50.0, 60.0, 16.0),  # raised since: it is expected to follow
         ([(16.0, True), (8.0, True)], 64.0, 16.0, 50.0, 60.0, 16.0),  # lowered, but it has not had the time
         ([(16.0, True), (8.0, True)], 58.0, 16.0, 50.0, 60.0, 8.0),  # and here it has
@@ -167,4 +168,4 @@ def test_what_a_vehicle_is_expected_to_draw_now(claims, settled_at, drawn_a, rea
         if accepted:
             outgoing.accepted(claim, 0.0)
     outgoing.settled_at = settled_at
-    assert outgoing.expects(drawn_a, read_at, now) == expected_a
+    assert outgoing.expects(drawn_a, read_at, now, steady=drawn_a < 5.0) == expected_a

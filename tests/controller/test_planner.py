@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import highspy
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from chargekit.controller.forecast import Forecast
 from chargekit.controller.planner import Planner
-from chargekit.controller.planner_model import SLOT_S, Outlook, Wish
+from chargekit.controller.planner_model import SLOT_S, Outlook, Program, Wish
 from chargekit.model.site import Circuit
 
 L123 = (0, 1, 2)
@@ -281,6 +282,22 @@ def test_no_circuit_no_target_is_exceeded_and_ranks_lack_as_little_as_can_be(day
     lacks = {one.id: one.missing_wh / 1000 for one in found.missing}
     ours = [sum(lacks.get(w.id, 0.0) for w in wishes if w.rank == rank) for rank in sorted({w.rank for w in wishes})]
     assert ours == pytest.approx(missing_by_rank(tree, wishes, outlook), abs=0.01)
+
+
+@settings(max_examples=40, deadline=None)
+@given(days, st.floats(0.3, 1.0))
+def test_rows_as_they_are_needed_are_as_good_as_all_of_them(day, sinks):
+    """Cold and, with limits that sink, warm: as with a row for every circuit and slot from the start."""
+    tree, wishes, outlook = made(day)
+    lower = replace(outlook, limits_a={name: circuit.rating_a * sinks for name, circuit in tree.items()})
+    few, all_rows = Planner(tree), Planner(tree)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Program, "likely", lambda self, outlook: np.ones_like(self.kept))
+        dense = [all_rows.plan(wishes, one) for one in (outlook, lower)]
+    for one, other in zip([few.plan(wishes, one) for one in (outlook, lower)], dense, strict=True):
+        assert (one.how, one.warm) == ("optimal", other.warm)
+        assert sum(m.missing_wh for m in one.missing) == pytest.approx(sum(m.missing_wh for m in other.missing), abs=5.0)
+        assert one.cost + one.peak_cost == pytest.approx(other.cost + other.peak_cost, abs=0.01)
 
 
 @settings(max_examples=25, deadline=None)

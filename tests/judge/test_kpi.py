@@ -268,6 +268,33 @@ def test_resident_guarantee_and_fairness(version: str) -> None:
 
 
 @both
+def test_who_was_asked_to_move_and_whose_session_was_ended_is_counted_by_class(version: str) -> None:
+    run = Run(2, version)
+    told = {"evse": 1, "token": "EMP-1", "since": 60.0, "because": "full"}
+    first = run.add(900, "controller", "a", "idle", told | {"what": "asked", "class": "employee"})
+    run.add(1000, "controller", "b", "idle", told | {"what": "asked", "class": ""})
+    ended = run.add(2700, "controller", "a", "idle", told | {"what": "released", "class": "employee"})
+    got = run.end(3600).figures()
+    assert (got["idle_asked[employee]"].value, got["idle_asked[employee]"].records) == (1.0, (first,))
+    assert (got["idle_released[employee]"].value, got["idle_released[employee]"].records) == (1.0, (ended,))
+    assert (got["idle_asked[(none)]"].value, got["idle_released[(none)]"].value) == (1.0, 0.0)
+
+
+@both
+def test_what_an_idle_sessions_end_makes_of_its_port_is_no_wish(version: str) -> None:
+    run = Run(1, version)
+    run.plug(0, "a", "EMP-1", "employee", kwh=20)
+    run.start(0, "a", "EMP-1")
+    run.status(10, "a", "Charging")
+    run.status(600, "a", "SuspendedEV")
+    run.stop(1800, "a", 3000, "Remote")
+    run.status(1801, "a", "Finishing")
+    run.unplug(3600, "a")
+    made = run.end(3700).figures()["missed_departures[employee]"]
+    assert (made.denominator, made.numerator) == (1, 0)
+
+
+@both
 def test_idle_occupancy_and_congestion(version: str) -> None:
     run = Run(2, version)
     run.stay(0, "a", "EMP-1", "employee", 3600, 2000, last="SuspendedEV")  # half of it idle

@@ -163,7 +163,7 @@ def test_a_guarantee_leaves_room_for_the_building(tmp_path: Path) -> None:
 
 SOUND = {
     "fleet_depot": "  near_departure: {within: 1 h, classes: [resident]}\n",
-    "workplace": "  rotation: {after: 2 h, classes: [employee]}\n",
+    "workplace": "  rotation: {after: 2 h, classes: [employee]}\npower:\n  idle: {grace: 15 min, release: 1 h}\n",
     "destination": "  rotation: {after: 2 h, classes: [guest]}\n",
     "mixed_use": '  windows: [{from: "09:00", to: "18:00", ranks: [guest, employee, resident]}]\n',
 }

@@ -15,6 +15,7 @@ from chargekit.lab.sitefile import load_site
 from chargekit.lab.yamlfile import parse
 from chargekit.model.located import BadInput
 from chargekit.policy.proofs import EXPECT, Proof, prove
+from chargekit.policy.proofs_power import POWER
 
 
 @pytest.mark.parametrize("site", bundled_sites())
@@ -27,7 +28,8 @@ def test_the_rules_of_a_bundled_site_say_what_its_tests_expect(site: str) -> Non
 def test_the_bundled_tests_use_every_kind_of_expectation() -> None:
     said = {p.what.split()[0] for site in bundled_sites() for p in proved(site)}
     assert {"class", "access", "rank", "floor", "limit", "override", "because", "response", "category", "severity", "told"} <= said
-    assert len(EXPECT) == 13
+    assert set(POWER) <= said
+    assert len(EXPECT) == 13 + len(POWER)
 
 
 def outcome(row: str) -> list[Proof]:

@@ -41,7 +41,7 @@ def test_the_lowest_layer_that_says_something_leads_and_says_where(tmp_path: Pat
         ("employee", 0), ("resident", 1), ("route_critical", 2), ("guest", 3),
     ]  # fmt: skip
     assert (rules.lease_s.value, str(rules.lease_s.source).rpartition("/")[2]) == (300.0, "policy.yaml:7")
-    assert (rules.margin_a.value, str(rules.margin_a.source).rpartition("/")[2]) == (1.0, "mixed_use.yaml:14")
+    assert (rules.margin_a.value, str(rules.margin_a.source).rpartition("/")[2]) == (1.0, "mixed_use.yaml:16")
     assert "policy.yaml:4" in rules.because_rank("employee")
     assert rules.because_rank("employee").startswith("rank 1 of 4: class employee")
 

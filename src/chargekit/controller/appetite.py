@@ -11,12 +11,14 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from chargekit.controller.dispatch import NEAR_A
+
 LEARN_S: Final = 60.0
 """A reading counts when it has lasted for so long; a tenth less, for stations' clocks are whole seconds."""
 LEAST_A: Final = 6.0
 """IEC 61851-1, table A.8: no smaller current can be offered."""
 SPARE_A, SPARE_SHARE = 1.5, 0.055
-SLACK_A, SLACK_SHARE = 1.6, 0.05
+SLACK_A, SLACK_SHARE = NEAR_A, 0.05
 """A vehicle this close below its limit is held by it: real ones draw down to 95 % of what the pilot says, in whole amperes."""
 STARTS_S: Final = 180.0
 """A vehicle that took nothing yet may still be about to."""
@@ -65,6 +67,11 @@ class Appetite:
     def lowest_a(self) -> float:
         """What it is to get at least, if anything."""
         return min(self.rating_a, self.try_a if self.mood == "tried" else self.least_a)
+
+    @property
+    def known(self) -> bool:
+        """Whether it was seen to draw less than it may for long enough."""
+        return self.mood != "asks" or self.used_a < math.inf
 
     @property
     def last(self) -> bool:

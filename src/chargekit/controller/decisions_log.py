@@ -11,9 +11,11 @@ is None in a difference. A body holds
 | `reserved` | `[circuit, A on L1, L2, L3]`: what nobody can be given |
 | `base` | the same, of that only what meters show beside the sessions |
 | `concurrent` | caps on sessions `[circuit, most, file, line, groups]` |
+| `budgets`, `reserved_by` | of AC and DC `[circuit, A, kind, file, line, rule]`; what of `reserved` is of a kind `[circuit, kind, A…]` |
 | `overrides` | `[id, who, why, created, until, token, station, class, role, category, circuit, holds]`, whole as well |
-| `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use]` |
+| `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use, AC or DC]` |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
+| `holds` | by EVSE with a hold in force `[kind, since, until, figure, about, its rule, file, line]` (`controller.holds`) |
 | `responses` | by EVSE whose demand an incident changes `[incident, kind, subject, response, file, line,` and, before it, `rank, floor A, |
 | | most A, weight]` |
 | `lines` | by EVSE `[state, A it could draw, A in force, A said last, answer, lease's end]` |
@@ -32,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from chargekit.controller.allocator import Allocation, Concurrent, Demand
+from chargekit.controller.holds import RULES, Standing
 from chargekit.controller.places import Answered, Place
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.policy.layers import Sourced
@@ -43,8 +46,8 @@ if TYPE_CHECKING:
 
 KIND: Final = "decided"
 FULL_EVERY: Final = 200
-WHOLE: Final = ("limits", "reserved", "base", "concurrent", "overrides")
-KEYED: Final = ("demands", "sessions", "responses", "lines", "grants", "bounds")
+WHOLE: Final = ("limits", "reserved", "base", "concurrent", "budgets", "reserved_by", "overrides")
+KEYED: Final = ("demands", "sessions", "responses", "holds", "lines", "grants", "bounds")
 FIXED: Final = ("tree", "places", "about")
 
 ENDLESS: Final = "infinity"
@@ -70,6 +73,7 @@ class DecisionLog:
         self._demands: Sequence[Demand] | None = None
         self._rows: dict[str, Demand] = {}
         self._allocation: Allocation | None = None
+        self._standings: dict[str, Standing | None] = {}
 
     def decided(
         self,
@@ -89,6 +93,7 @@ class DecisionLog:
         for key, place in dirty.items():
             self._put("lines", key, self._line(place, now), changed)
             self._put("sessions", key, self._session(place, now), changed)
+        self._compare_holds(changed)
         if allocation is not self._allocation:
             self._compare_grants(allocation, changed)
         whole = self._compare_whole(now, tight, reserved, concurrent)
@@ -127,6 +132,19 @@ class DecisionLog:
             changed["demands"][key] = None
             self._put("responses", key, None, changed)
 
+    def _compare_holds(self, changed: dict[str, dict[str, Row | None]]) -> None:
+        before, self._standings = self._standings, {f"{key[0]}/{key[1]}": one for key, one in self.operator.standings.items()}
+        for key, one in self._standings.items():
+            if before.get(key) is not one:
+                self._put("holds", key, self._hold(one) if one is not None else None, changed)
+        for key in before.keys() - self._standings.keys():
+            self._put("holds", key, None, changed)
+
+    def _hold(self, one: Standing) -> Row:
+        source = self.operator.rules.holds.source(RULES[one.kind])
+        until = None if one.until is None else round(one.until, 3)
+        return [one.kind, round(one.since, 3), until, one.figure, one.about, RULES[one.kind], source.file, source.line]
+
     def _put(self, section: str, key: str, row: Row | None, changed: dict[str, dict[str, Row | None]]) -> None:
         known = self._keyed[section]
         if known.get(key) != row:
@@ -161,6 +179,8 @@ class DecisionLog:
             "reserved": [[name, *amps] for name, amps in reserved.items() if any(amps)],
             "base": [[name, *amps] for name, amps in operator.meters.unexplained().items() if any(amps)],
             "concurrent": [[o.circuit, o.most, o.source.file, o.source.line, sorted(o.groups)] for o in concurrent],
+            "budgets": [[o.circuit, o.limit_a, o.current, o.source.file, o.source.line, o.rule] for o in operator.budgets],
+            "reserved_by": [[name, current, *amps] for (name, current), amps in operator.spent_by.items()],
             "overrides": [_override_row(one) for one in operator.overrides],
         }
         found = {name: rows[name] for name in WHOLE if rows[name] != self._whole[name]}
@@ -251,7 +271,7 @@ def _sourced(figure: Sourced) -> Row:
 def _demand_row(one: Demand, own_a: float) -> Row:
     return [
         one.circuit, one.rank, _lists(one.tie), list(one.phases), one.least_a, one.most_a, one.because, one.weight, one.floor_a,
-        one.step_a, one.group, own_a,
+        one.step_a, one.group, own_a, one.current,
     ]  # fmt: skip
 
 

@@ -71,8 +71,8 @@ class NoFallbackInLease(Defect, Operator):
     seen = "sends limits without a second period, so a station cut off keeps its last limit for ever"
     area, point, part = "fallback", "controller.periods", "controller"
 
-    def periods(self, amps: float) -> tuple[Period, ...]:
-        return super().periods(amps)[:1]
+    def periods(self, amps: float, lasts_s: float) -> tuple[Period, ...]:
+        return super().periods(amps, lasts_s)[:1]
 
 
 class TrustsSilentMeter(Defect, Operator):

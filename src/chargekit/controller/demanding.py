@@ -41,12 +41,14 @@ class Demanding(Precedence, Responding):
         rank, because = self.rank_of(name, session.token, now)
         user_class = self.class_name(session.token) or ""
         stands, floor_a = self.standing(name, session.token, now), self.desk.floor_a(user_class)
-        tie = (*(stands.tie if stands else ()), *self.tie(session.started, name, number))
+        turns = self.turns(place, user_class)
+        tie = (*(stands.tie if stands else ()), turns, *self.tie(session.started, name, number))
+        because += self.turns_clause(turns)
         demand = Demand(f"{name}/{number}", place.circuit, rank, tie, place.phases, 6.0, self.most_a(place), because, floor_a=floor_a)
         demand = self.wanting(place, demand)
         weight = self.rules.weights.get(user_class, 1.0)
-        guided = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
-        return self.response(place, guided, now)
+        demand = self.guided(place, replace(demand, group=user_class, weight=weight) if self.shares else demand)
+        return self.response(place, self.steered(place, self.held(place, demand, now), now), now)
 
     @point("controller.leads")
     def leads(self, place: Place) -> Session | None:

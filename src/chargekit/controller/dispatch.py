@@ -16,6 +16,8 @@ REACTION_S = 6.0
 """From an accepted limit to what a meter shows: pilot change and vehicle."""
 SEEN_A = 0.6
 """A reading this much above a limit still shows it."""
+NEAR_A = 1.6
+"""A vehicle this close to its limit is held by it: nothing more is to come."""
 UNRULY_SAMPLES = 2
 
 
@@ -84,14 +86,15 @@ class Outgoing:
         """The least it may have been told: what explains no more than that is no proof that it draws more."""
         return math.inf if self.unruly or not self.claims else min(claim.most_a(now) for claim in self.claims)
 
-    def expects(self, drawn_a: float, read_at: float, now: float) -> float:
-        """What a vehicle that drew so much at `read_at` draws now, as far as can be told: what it was raised to since, what it was lowered
-        to once it had the time to follow, else what it drew."""
+    def expects(self, drawn_a: float, read_at: float, now: float, *, steady: bool) -> float:
+        """What a vehicle that drew so much at `read_at` draws now, as far as can be told: its limit, if that was raised since or nobody
+        knows why it drew less; what it was lowered to, once it had the time to follow; else what it drew. `steady`: it is known to draw
+        less than it may."""
         lead = self.leading
         if self.unruly or lead is None:
             return min(drawn_a, self.could_draw(now))
         bound = lead.most_a(now)
-        if read_at < self.settled_at and bound > drawn_a:
+        if bound > drawn_a and (read_at < self.settled_at or (drawn_a < bound - NEAR_A and not steady)):
             return bound
         return min(drawn_a, self.could_draw(now) if now < self.settled_at else bound)
 

@@ -7,13 +7,14 @@ reasons as they were recorded: whoever shows them escapes them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from chargekit.controller.allocator import Allocation, Demand
-from chargekit.controller.replaying import Line, Responded, Seated, Situation, through
-from chargekit.controller.room import NOMINAL_V, PHASE, Room
+from chargekit.controller.holds import CAPS, Kind
+from chargekit.controller.replaying import Holding, Line, Responded, Seated, Situation, through
+from chargekit.controller.room import NOMINAL_V, PHASE
 from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
 
@@ -27,6 +28,11 @@ SHOWN: Final = 3
 STATES: Final = {
     "offline": "offline", "unseen": "not seen in this run", "unruly": "drawing more than it was told", "idle": "its default",
     "unconfirmed": "its default is not confirmed",
+}  # fmt: skip
+HELD: Final = "; held to "
+"""What begins the clause of a demand's reason that says by which rule it may have less than it can use (`controller.steering`)."""
+HOLD_ENDS: Final[Mapping[Kind, str]] = {
+    "off": "its time off is over", "overcurrent": "the wait after an overcurrent is over", "ramp": "its rise is free again",
 }  # fmt: skip
 _UNBALANCE: Final = re.compile(r", unbalance of at most ([0-9.e+]+) A\), phase (L[123])$")
 
@@ -96,6 +102,7 @@ class Explanation:
     response: str = ""
     next_changes: tuple[tuple[float, str], ...] = ()
     instead: Change | None = None
+    hold: str = ""
 
 
 def layer_of(source: Source) -> str:
@@ -120,20 +127,23 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     if demand is None:
         return Explanation(
             evse, one.number, one.t, one.rules, _nothing(one, evse, line, session), line.state, session, rating_a=rating,
-            in_force_a=line.in_force_a, next_changes=_next(one, line),
+            in_force_a=line.in_force_a, next_changes=_next(one, line, one.holds.get(evse)),
         )  # fmt: skip
     grant = allocation.grants[evse]
     binding = binding_of(one, allocation, demand)
     wire = _wire(one, allocation, demand, line)
-    response = one.responses.get(evse)
-    got = _got(demand, grant.amps, rating, binding, grant.bound_by, planned=one.planned(demand), response=response)
+    hold, response = held_words(one, evse), one.responses.get(evse)
+    capped = hold if _caps(one, evse) else ""
+    got = _got(demand, grant.amps, rating, binding, grant.bound_by, capped, planned=one.planned(demand), response=response)
+    if hold and not capped and grant.amps <= demand.least_a + EPS < demand.most_a:
+        got = f"{got}; {hold}"
     if wire and grant.amps > 0:
         got = got.replace("gets", "is granted", 1)
+    instead = best(one, allocation, demand, _row(one, demand, grant.bound_by))
     return Explanation(
         evse, one.number, one.t, one.rules, f"{evse} {f'{got}; {wire}' if wire else got}.", line.state, session, grant.amps, demand.least_a,
         demand.most_a, rating, demand.because or f"rank {demand.rank}", grant.bound_by, binding, line.in_force_a, wire,
-        _overridden(one, demand), _responding(response, rating), _next(one, line),
-        best(one, allocation, demand, _row(one, demand, grant.bound_by)),
+        _overridden(one, demand), _responding(response, rating), _next(one, line, one.holds.get(evse)), instead, hold,
     )  # fmt: skip
 
 
@@ -157,6 +167,33 @@ def _nothing(one: Situation, evse: str, line: Line, session: Seated | None) -> s
             return f"{evse} gets nothing: no session runs there{stays}."
 
 
+def _caps(one: Situation, evse: str) -> bool:
+    hold = one.holds.get(evse)
+    return hold is not None and hold.standing.kind in CAPS
+
+
+def held_words(one: Situation, evse: str) -> str:
+    """What a hold makes of an EVSE's session at this moment, in a clause; "" without one."""
+    hold = one.holds.get(evse)
+    if hold is None:
+        return ""
+    kind, since, until, figure_, about = hold.standing
+    ends = f" until {clock(one, until)}" if until is not None else ""
+    of = f"{figure(max(0.0, one.t - since) / 60)} of {figure((until - since) / 60)} min" if until is not None else ""
+    match kind:
+        case "on":
+            what = f"held at its minimum{ends}: on for {of}"
+        case "pauses":
+            what = f"held at its minimum: paused {figure_:g} times already"
+        case "off":
+            what = f"it waits{ends}: paused at {clock(one, since)}, off for {of}"
+        case "overcurrent":
+            what = f"it waits{ends}: circuit {about} was over its rating at {clock(one, since)}"
+        case _:
+            what = f"up by quarters{ends}: circuit {about} was over its rating at {clock(one, since)}"
+    return f"{what} (power.holds.{hold.rule}, {hold.source})"
+
+
 def _responding(response: Responded | None, rating: float) -> str:
     """What an open incident changed of a demand, and what it was."""
     if response is None:
@@ -168,7 +205,15 @@ def _responding(response: Responded | None, rating: float) -> str:
 
 
 def _got(
-    demand: Demand, amps: float, rating: float, binding: Binding | None, bound_by: str, *, planned: bool, response: Responded | None = None
+    demand: Demand,
+    amps: float,
+    rating: float,
+    binding: Binding | None,
+    bound_by: str,
+    hold: str,
+    *,
+    planned: bool,
+    response: Responded | None = None,
 ) -> str:
     if response is not None and demand.most_a < response.most_a:
         by = f"{response.how} ({response.source}) while {response.incident} is open: {response.kind} of {response.subject}"
@@ -176,6 +221,8 @@ def _got(
             return f"gets nothing: suspended by {by}"
         if amps >= demand.most_a - EPS:
             return f"gets {figure(amps)} A, all that is kept for it by {by}"
+    if said := _kept_back(demand, amps, hold):
+        return said
     if planned and demand.most_a < demand.least_a:
         return "gets nothing: its plan has it wait"
     if amps >= demand.most_a - EPS:
@@ -195,6 +242,19 @@ def _got(
         return f"gets nothing: {binding.what} is full: {_spent(binding)}"
     left = f"{figure(max(0.0, binding.left))} {binding.unit} left"
     return f"gets nothing: {least} A, the least it takes, do not fit on {binding.what} with {left}: {_spent(binding)}"
+
+
+def _kept_back(demand: Demand, amps: float, hold: str) -> str:
+    """What a rule that steers, or a hold, leaves of a demand; "" where neither does."""
+    rule = demand.because.rpartition(HELD)[2].partition("; ")[0] if HELD in demand.because else ""
+    nothing, all_of_it = demand.most_a < demand.least_a, amps >= demand.most_a - EPS
+    if rule and nothing:
+        return f"gets nothing: held to {rule}"
+    if rule and all_of_it:
+        return f"gets {figure(amps)} A, all a rule allows it now: {rule.partition(': ')[2]}"
+    if hold and nothing:
+        return f"gets nothing: {hold}"
+    return f"gets {figure(amps)} A: {hold}" if hold and all_of_it else ""
 
 
 def _spent(binding: Binding) -> str:
@@ -226,21 +286,16 @@ def _names(parts: Sequence[Part], *, why: bool = False) -> str:
 # --- the binding constraint -------------------------------------------------------------------------------------
 
 
-def _room(one: Situation) -> Room:
-    given = one.given
-    return Room(given.tree, given.limits, given.reserved, given.concurrent)
-
-
 def _row(one: Situation, demand: Demand, bound_by: str) -> int | None:
     """The row of the allocator's table whose name this is; None for what is no row of its own (served, unbalance)."""
-    room = _room(one)
-    rows, _ = room.rows(demand.circuit, demand.phases)
+    room = one.given.room()
+    rows, _ = room.rows(demand.circuit, demand.phases, demand.current)
     return next((row for row in (*rows, *room.gates(demand.circuit, demand.group)) if room.name(row) == bound_by), None)
 
 
 def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Binding | None:
     """What stopped a demand, and what its cap goes into. None when it got all it wanted."""
-    bound_by, room = allocation.grants[demand.id].bound_by, _room(one)
+    bound_by, room = allocation.grants[demand.id].bound_by, one.given.room()
     row = _row(one, demand, bound_by)
     if row is None:
         return _unbalance(one, allocation, demand, bound_by)
@@ -254,6 +309,11 @@ def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Bindin
     limit = room.by[row]
     assert limit is not None
     name, phase = limit.circuit, row % 4
+    budget = room.budget(row)
+    if budget is not None:
+        parts = _parts(one, allocation, demand, name, (phase,), 1.0, current=budget.current)
+        what = f"phase {PHASE[phase]} of the {budget.current.upper()} budget of circuit {name}"
+        return Binding(name, what, "A", limit.rule, limit.source, limit.limit_a, parts, limit.limit_a - sum(part.amount for part in parts))
     if phase < 3:
         cap = one.before_margin(limit)
         parts = _parts(one, allocation, demand, name, (phase,), 1.0, cap - limit.limit_a)
@@ -279,28 +339,32 @@ def _unbalance(one: Situation, allocation: Allocation, demand: Demand, bound_by:
 
 
 def _parts(
-    one: Situation, allocation: Allocation, demand: Demand, name: str, phases: tuple[int, ...], scale: float, margin: float = 0.0
-) -> tuple[Part, ...]:
-    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions."""
+    one: Situation, allocation: Allocation, demand: Demand, name: str, phases: tuple[int, ...], scale: float, margin: float = 0.0,
+    current: str = "",
+) -> tuple[Part, ...]:  # fmt: skip
+    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions; of one kind of current, if one is
+    named, which leaves out what flows beside the sessions."""
     parts: list[Part] = []
     if margin > 0:
         parts.append(Part("margin", "margin", margin, str(one.figures["margin"][1])))
     below = {c for c in one.given.tree if name in one.given.path(c)}
-    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below}
+    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below and not current}
     parts += [Part("base", circuit, amps * scale, "its meter shows it beside the sessions") for circuit, amps in base.items() if amps > EPS]
     unled = []
     for key, line in one.lines.items():
         amps = line.could_a * sum(p in one.places[key].phases for p in phases)
-        if line.state != "led" and amps > EPS and one.places[key].circuit in below:
+        if line.state != "led" and amps > EPS and one.places[key].circuit in below and not current:
             unled.append(Part("reserved", key, amps * scale, STATES.get(line.state, line.state)))
-    held = sum(amps[p] for circuit, amps in one.given.reserved.items() if circuit in below for p in phases) * scale
+    reserved = one.given.reserved.items() if not current else [(c, a) for (c, k), a in one.given.reserved_by.items() if k == current]
+    held = sum(amps[p] for circuit, amps in reserved if circuit in below for p in phases) * scale
     other = held - sum(base.values()) * scale - sum(part.amount for part in unled)
     parts += sorted(unled, key=lambda part: (-part.amount, part.who))
     if abs(other) > EPS:
         parts.append(Part("reserved", "others", other))
 
     def share(other: Demand, amps: float) -> float:
-        return amps * scale * sum(p in other.phases for p in phases) if other.circuit in below else 0.0
+        counts = other.circuit in below and current in ("", other.current)
+        return amps * scale * sum(p in other.phases for p in phases) if counts else 0.0
 
     return (*parts, *_users(one, allocation, demand, share))
 
@@ -311,7 +375,10 @@ def _users(one: Situation, allocation: Allocation, demand: Demand, share: Callab
     for other in sorted(one.given.demands, key=lambda d: (d.rank, d.tie, d.id)):
         amount = share(other, allocation.grants[other.id].amps)
         if amount > 0:
-            parts.append(Part(_use(other, demand), other.id, amount, other.because or f"rank {other.rank}"))
+            use, why = _use(other, demand), other.because or f"rank {other.rank}"
+            if use == "peer" and not allocation.grants[demand.id].amps and (hold := held_words(one, other.id)):
+                why += f"; {hold}"
+            parts.append(Part(use, other.id, amount, why))
     return tuple(parts)
 
 
@@ -340,7 +407,7 @@ def _wire(one: Situation, allocation: Allocation, demand: Demand, line: Line) ->
     held = held_back(one, allocation, demand)
     if held is None:
         small = force is not None and force >= demand.least_a and amps - force < 1.0
-        return f"{old} holds, as a raise of less than 1 A is not sent" if small else f"{old} holds until the raise is sent"
+        return f"{old} holds, as a raise of less than 1 A waits" if small else f"{old} holds until the raise is sent"
     names = [f"{key} ({figure(could)} A, granted {figure(granted)} A)" for key, could, granted in held.by[:SHOWN]]
     more = f" and {len(held.by) - SHOWN} more" if len(held.by) > SHOWN else ""
     by = f" while others may still draw more than they are granted: {', '.join(names)}{more}" if names else ""
@@ -385,12 +452,14 @@ def _overridden(one: Situation, demand: Demand) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _next(one: Situation, line: Line) -> tuple[tuple[float, str], ...]:
+def _next(one: Situation, line: Line, hold: Holding | None) -> tuple[tuple[float, str], ...]:
     """When this may be another by itself, soonest first: leases and overrides that end. Any event on the site may change it sooner."""
     found = [(o.until, f"override {o.id} ends") for o in one.overrides if o.until > one.t]
     if line.until_s is not None and line.until_s > one.t and line.said_a is not None:
         least = min(line.said_a, one.figure("fallback"))
         found.append((line.until_s, f"its lease ends: {figure(least)} A, unless it is renewed before"))
+    if hold is not None and hold.standing.kind in HOLD_ENDS and hold.standing.until is not None and hold.standing.until > one.t:
+        found.append((hold.standing.until, HOLD_ENDS[hold.standing.kind]))
     return tuple(sorted(found))
 
 

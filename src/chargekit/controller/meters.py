@@ -16,6 +16,7 @@ from chargekit.world.events import Poll, Words
 
 AGREE = 2
 """So many readings in a row must show less base load before less is reckoned with."""
+NOISE_A = 1.0
 DOUBTS = 6
 """So many implausible readings in a row and a meter is not believed any more; as many proofs in a row and it is again."""
 PROOF_A = 6.0
@@ -28,6 +29,8 @@ class CircuitMeters:
     def __init__(self, site: Site, peers: Mapping[str, Peer], plausible: Callable[[str, PhaseAmps, PhaseAmps, float], bool]) -> None:
         self.site, self.peers, self._plausible = site, peers, plausible
         self.outgoing: Callable[[str, int], Outgoing] = lambda station, evse: Outgoing(math.inf)
+        self.steady: Callable[[str, int], bool] = lambda station, evse: False
+        """Whether a vehicle is known to draw less than it may."""
         self.told_every_s = 0.0
         """How long a station's reading may be old, s."""
         self.doubted: dict[str, int] = {}
@@ -78,11 +81,11 @@ class CircuitMeters:
             self.bounds[limit.circuit] = min(limit.limit_a, self.bounds.get(limit.circuit, math.inf))
 
     def highest(self) -> dict[str, PhaseAmps]:
-        """The base load, or what the last reading alone says of it, whichever is more."""
+        """The base load, or what the last reading alone says of it where that is clearly more."""
         found = {}
-        for circuit, (one, two, three) in self.base.items():
-            a, b, c = self.newest.get(circuit, NO_AMPS)
-            found[circuit] = max(one, a), max(two, b), max(three, c)
+        for circuit, base in self.base.items():
+            one, two, three = (n if n > b + NOISE_A else b for b, n in zip(base, self.newest.get(circuit, NO_AMPS), strict=True))
+            found[circuit] = one, two, three
         return found
 
     def moved(self, meter: str) -> bool:
@@ -167,7 +170,7 @@ class CircuitMeters:
                 told = min(most, outgoing.told_least(now))
                 ours = add(ours, rotated(station.rotation, (min(a, told), min(b, told), min(c, told))))
                 drawn = max(a, b, c)
-                due = outgoing.expects(drawn, known.read_at, now)
+                due = outgoing.expects(drawn, known.read_at, now, steady=self.steady(station.id, known.evse.id))
                 now_a = [
                     min(one, due) if due <= drawn else due * on if drawn < 1.0 or one > 0.5 else one
                     for one, on in zip((a, b, c), wired, strict=True)
@@ -201,6 +204,14 @@ class CircuitMeters:
         held = self.base.get(circuit, NO_AMPS)
         new = [h if h - 2.0 < v <= h else float(math.ceil(v)) if v > 0.5 else 0.0 for h, v in zip(held, least, strict=True)]
         self.base[circuit] = (new[0], new[1], new[2])
+
+    def recall(self, base: Mapping[str, PhaseAmps], now: float) -> None:
+        """What flowed beside the sessions in an earlier life, as a first reading: until stations have told what they draw, all of it would
+        be taken for base load. What even all they may draw does not explain counts at once, as ever."""
+        for circuit, amps in base.items():
+            if circuit in self._below:
+                self.base[circuit] = amps
+                self._last[circuit] = [(now, amps)]
 
     def unexplained(self) -> dict[str, PhaseAmps]:
         """The base load by the circuit it hangs on: a meter shows what its children show, too; only what they don't explain counts."""

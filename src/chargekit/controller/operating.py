@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from chargekit.controller.allocator import Concurrent, Demand
+from chargekit.controller.allocator import Allocation, Budget, Concurrent, Demand
 from chargekit.controller.csms import Controller
 from chargekit.controller.incidents import Incidents
 from chargekit.controller.infeasible import Infeasible
@@ -15,13 +15,14 @@ from chargekit.controller.places import Key, Place, Reserves
 from chargekit.controller.rules_desk import RulesDesk
 from chargekit.controller.token_desk import TokenDesk
 from chargekit.model.limit import Limit, PhaseAmps
-from chargekit.model.site import Site
+from chargekit.model.site import Circuit, Site
 from chargekit.policy.overrides import Override
 from chargekit.policy.rulebook import Rulebook
-from chargekit.world.events import Effect
+from chargekit.world.events import Effect, Json
 
 if TYPE_CHECKING:
     from chargekit.controller.dispatch import Outgoing
+    from chargekit.controller.headroom import Headroom
     from chargekit.controller.planning import Planning
 
 
@@ -41,9 +42,15 @@ class Operating:
     classes: dict[str, str]
     told_limits: dict[Key, tuple[float, str]]
     concurrent: tuple[Concurrent, ...]
+    budgets: tuple[Budget, ...]
+    spent_by: Mapping[tuple[str, str], PhaseAmps]
     shares: bool
     sample_s: int
     returned: bool
+    decide_at: float
+    _last: tuple[Sequence[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None
+    notebook: dict[str, Json]
+    """What has to survive a death of the controller and was not written yet; None erases."""
     incidents: Incidents
     infeasible: Infeasible
     every_s: float
@@ -75,12 +82,48 @@ class Operating:
             """What an EVSE could draw, A per phase."""
             ...
 
+        def headroom(self, flows: Mapping[str, PhaseAmps], now: float) -> Headroom:
+            """What kW caps and budgets leave for raises."""
+            ...
+
+        def most_a(self, place: Place) -> float:
+            """What a session can use at most, A per phase."""
+            ...
+
+        def steered(self, place: Place, demand: Demand, now: float) -> Demand:
+            """A demand as signals, costs and guarantees leave it."""
+            ...
+
+        def tree(self) -> Mapping[str, Circuit]:
+            """The circuits with their ratings."""
+            ...
+
         def look(self, now: float, out: list[Effect]) -> None:
             """Record what no decision can keep within the limits."""
             ...
 
         def wanting(self, place: Place, demand: Demand) -> Demand:
             """What its readings make of a demand."""
+            ...
+
+        def leading(self, station: str, token: str, now: float) -> Override | None:
+            """The override that leads a session."""
+            ...
+
+        def forgiven(self, since: float) -> None:
+            """Pauses since then leave nothing behind."""
+            ...
+
+        def held(self, place: Place, demand: Demand, now: float) -> Demand:
+            """A demand as its hold has it."""
+            ...
+
+        def turns(self, place: Place, user_class: str) -> int:
+            """How many turns a session had."""
+            ...
+
+        def turns_clause(self, turns: int) -> str:
+            """Why turns put somebody behind."""
             ...
 
         def _soon(self, now: float) -> None:

@@ -17,6 +17,7 @@ from chargekit.controller.decisions_log import DecisionLog
 from chargekit.controller.demanding import Demanding
 from chargekit.controller.dispatch import Claim, Outgoing
 from chargekit.controller.feedback import Feedback
+from chargekit.controller.holding import Holding
 from chargekit.controller.incidents import Incidents
 from chargekit.controller.infeasible import Infeasible
 from chargekit.controller.leasing import DEFAULT_ID, Leasing
@@ -25,6 +26,7 @@ from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place, Reserves
 from chargekit.controller.planning import Planning
 from chargekit.controller.rules_desk import RulesDesk
+from chargekit.controller.steering import Steering
 from chargekit.controller.token_desk import TokenDesk
 from chargekit.controller.watching import Watched, Watching
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
@@ -44,16 +46,20 @@ from chargekit.wire.messages import (
     TransactionEnded,
     TransactionStarted,
 )  # fmt: skip
-from chargekit.world.events import Effect, Hand, Words
+from chargekit.world.events import Effect, Hand, Json, Words
 
 UNCOUNTED_WH = 250.0
 """Energy after which a register that stands still is not believed: the coarsest count 100 Wh."""
 EVERY_S = 15.0
+RISE_S = 10.0
+"""A reading taken while a vehicle rises to its limit tells less than it draws until the next one."""
+GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+"""Its multiples, modulo 1, are as far apart as so many numbers can be (three-distance theorem)."""
 _INTERVAL = "SampledDataCtrlr.TxUpdatedInterval"
 SAMPLE_KEY = {"1.6": "MeterValueSampleInterval", "2.0.1": _INTERVAL, "2.1": _INTERVAL}
 
 
-class Operator(Feedback, Demanding, Leasing, Watching):
+class Operator(Steering, Feedback, Demanding, Leasing, Holding, Watching):
     """Leads one site. Knows the stations through its CSMS and the circuits through their meters."""
 
     def __init__(self, site: Site, rules: Rulebook, csms: Controller, *, every_s: float = 5.0, sample_s: int = 10) -> None:
@@ -68,18 +74,23 @@ class Operator(Feedback, Demanding, Leasing, Watching):
             for p in csms.peers.values()
             for n, k in p.evses.items()
         }
+        for number, place in enumerate(self.places.values()):
+            place.spread = number * GOLDEN % 1.0
+        self._renewals, self._renewals_made = [], 0
         self.reserves = Reserves(site.circuits, self.places.values())
         self.sun_a = {
             name: sum(b.pv_kwp for b in site.buildings if name in paths[b.circuit]) * 1000.0 / 3.0 / 230.0 for name in site.circuits
         }
         self.meters = CircuitMeters(site, csms.peers, self.plausible)
         self.meters.outgoing = lambda station, evse: self.places[station, evse].outgoing
-        self.meters.told_every_s = sample_s + every_s
+        self.meters.steady = lambda station, evse: self.places[station, evse].appetite.known
+        self.meters.told_every_s = sample_s + every_s + RISE_S
         self.caps: dict[str, Limit] = {}
         self.overrides: list[Override] = []
         self.classes: dict[str, str] = {}
         self.tokens = TokenDesk(rules, csms, self.classes)
-        self.desk = RulesDesk(site, rules, csms, self.meters, self.places)
+        self.notebook: dict[str, Json] = {}
+        self.desk = RulesDesk(site, rules, csms, self.meters, self.places, self.notebook)
         self.told_limits: dict[Key, tuple[float, str]] = {}
         self.greeted: dict[str, int] = {}
         self.poll_at = 0.0
@@ -100,12 +111,16 @@ class Operator(Feedback, Demanding, Leasing, Watching):
         self._changed: dict[Key, Place] = dict(self.places)
         self._demands: list[Demand] = []
         self._by_id: dict[str, Place] = {}
-        self._last: tuple[list[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None = None
+        self._last: tuple[Sequence[Demand], list[Limit], dict[str, PhaseAmps], Allocation] | None = None
+        self._asked_for: list[Demand] | None = None
+        self._steer()
         self.log = DecisionLog(self)
+        self._begin_holds()
 
     @property
     def due(self) -> float | None:
         first = min(self.decide_at, self.watched.at)
+        first = min(first, self._renewals[0][0]) if self._renewals else first
         return min(self.poll_at, first) if self.meters.points else first
 
     # --- events of the CSMS -------------------------------------------------------------------------------------
@@ -126,6 +141,7 @@ class Operator(Feedback, Demanding, Leasing, Watching):
         key = SAMPLE_KEY[peer.version]
         self.csms.command(peer, SetKey(key, str(self.sample_s)), now, out, ("key", key))
         self.tokens.greet(peer, now, out)
+        self._ask_limits(peer, now, out)
 
     def told(self, peer: Peer, fact: Fact, now: float, out: list[Effect]) -> None:
         name = peer.spec.id
@@ -152,6 +168,9 @@ class Operator(Feedback, Demanding, Leasing, Watching):
                 self._read(peer, fact, now, out)
             case StatusChanged():
                 self._status(peer, fact.status, fact.evse, now, out)
+            case _ if self.heard(peer, fact, now, out):
+                self._changed = dict(self.places)
+                self._soon(now)
             case _:
                 pass
 
@@ -182,6 +201,8 @@ class Operator(Feedback, Demanding, Leasing, Watching):
                 self.places[(peer.spec.id, number)].asked_at = math.inf
             case ("list", int(number)):
                 self.tokens.replied(peer, number, reply, now, out)
+            case ("display" | "release", *_):
+                self.idle.replied(peer, context, reply, now, out)
             case _:
                 pass
 
@@ -216,6 +237,9 @@ class Operator(Feedback, Demanding, Leasing, Watching):
                 self._changed = dict(self.places)
             case "set_departure":
                 self._departs(args, now, out)
+            case "signal":
+                if self.signals.take(args, now, out):
+                    self._changed = dict(self.places)
             case _:
                 return False
         self.decide_at = now
@@ -239,6 +263,7 @@ class Operator(Feedback, Demanding, Leasing, Watching):
             if self.meters.pressing(words.peer, self.could_flow()[self.meters.points[words.peer].circuit or ""]):
                 self.decide_at = min(self.decide_at, max(self.hold_until, now))
         if self.meters.over(words.peer):
+            self.over_at[self.meters.points[words.peer].circuit or ""] = now
             self.hold_until = min(self.hold_until, now)
             self._soon(now)
 
@@ -258,6 +283,7 @@ class Operator(Feedback, Demanding, Leasing, Watching):
         if self.meters.points and self.poll_at <= now:
             self.poll_at = (int(now / self.every_s + 1e-9) + 1) * self.every_s
             out.extend(self.meters.polls())
+        self._renew(now, out)
         if self.watched.at <= now and now < self.decide_at:
             self.watch(now, out)
             if self.answering(now):
@@ -277,10 +303,12 @@ class Operator(Feedback, Demanding, Leasing, Watching):
         self.decide_at = now + EVERY_S
         self.desk.tick(now, out)
         self._tried_again(now)
-        if self.desk.again(now) or self.overrides:
+        steered = self._steering(now, out)
+        self._look_back(now)
+        if self.desk.again(now) or self.overrides or steered:
             # A rank is a matter of time then: every session is asked again.
             self._changed = dict(self.places)
-        self.decide_at = min(self.decide_at, self._run_out(now, out))
+        self.decide_at = min(self.decide_at, self._run_out(now, out), self.signals.due(now))
         self.watch(now, out)
         if self.answering(now):
             self._changed = dict(self.places)
@@ -310,8 +338,12 @@ class Operator(Feedback, Demanding, Leasing, Watching):
         self.meters.keep_within(tight)
         self.reserves.refresh(self.reserve, now)
         reserved = self._reserved(now)
-        if self._last is None or self._last[0] is not demands or self._last[1] != tight or self._last[2] != reserved:
-            self._last = demands, tight, reserved, allocate(self.tree(), tight, demands, reserved, self.concurrent)
+        before, self.spent_by = self.spent_by, self._spent(now, led=False)
+        same = self._last is not None and self._asked_for is demands and self._last[1] == tight and self._last[2] == reserved
+        if self._last is None or not same or before != self.spent_by:
+            more: dict[str, Any] = {"concurrent": self.concurrent, "budgets": self.budgets, "reserved_by": self.spent_by}
+            steered, self._asked_for = self.throttled(demands, tight, reserved, now, **more), demands
+            self._last = steered, tight, reserved, allocate(self.tree(), tight, steered, reserved, **more)
         return self._last[3]
 
     @point("controller.tree")
@@ -322,7 +354,7 @@ class Operator(Feedback, Demanding, Leasing, Watching):
     @point("controller.limits")
     def limits_at(self, now: float) -> Sequence[Limit]:
         """Every cap in force, with its source. A circuit whose meter went silent is held to what needs no feedback."""
-        limits = [*self.rules.limits, *self.caps.values()]
+        limits = [*self.rules.limits, *self.caps.values(), *self._limited(now)]
         for meter in self.meters.stale(now, max(self.rules.meter_stale_s.value, 2.5 * self.every_s)):
             assert meter.circuit is not None
             safe = self.rules.fallback_a.value * sum(len(s.model.evses) for s in self.site.below(meter.circuit))

@@ -82,6 +82,7 @@ class Overriding(Operating):
         return min((o.until for o in self.overrides if o.until > now), default=math.inf)
 
     def _over(self, one: Override, how: dict[str, Any], now: float, out: list[Effect]) -> None:
+        self.forgiven(one.created)
         body = {"id": one.id, "category": one.category, "ended": True, "for_s": round(now - one.created, 1), **how}
         out.append(Note("controller", self.site.id, "override", body))
 

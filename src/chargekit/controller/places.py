@@ -21,6 +21,7 @@ from chargekit.model.site import Circuit
 PHASE_READINGS = 2
 PHASE_A, QUIET_A = 5.0, 0.5
 """A vehicle drawing this much shows which phases it uses; less than that much on one is none."""
+DAY_S = 86_400.0
 Key = tuple[str, int]
 """Station id and EVSE number."""
 
@@ -42,7 +43,8 @@ class Place:
 
     `demand` is kept until the operator says it changed, and `answered` with it. Nothing needs to be sent up to and including
     `quiet_until`, as long as it is granted `granted_a` and `stamp` is still that of what was sent. `told_at`: when a profile was sent
-    last; `asked_at`: a reading.
+    last; `asked_at`: a reading. `spread`: its own place between 0 and 1, evenly apart from the others'; `renews_at`: when its
+    lease is to be renewed. `day`, `count`: how many profiles it was sent on the day of the run that was seen last.
     """
 
     key: Key
@@ -62,6 +64,10 @@ class Place:
     appetite: Appetite = field(init=False)
     told_at: float = -math.inf
     asked_at: float = -math.inf
+    spread: float = 0.0
+    renews_at: float = -math.inf
+    day: int = 0
+    count: int = 0
 
     def __post_init__(self) -> None:
         self.forget()
@@ -69,6 +75,14 @@ class Place:
     def forget(self) -> None:
         """Another vehicle: nothing is known of it."""
         self.appetite = Appetite(self.outgoing.rating_a, self.known.evse.dc)
+
+    def written(self, now: float) -> int:
+        """How many profiles it was sent today."""
+        return self.count if self.day == int(now // DAY_S) else 0
+
+    def writes(self, now: float) -> None:
+        """One more."""
+        self.count, self.day = self.written(now) + 1, int(now // DAY_S)
 
     @property
     def phases(self) -> tuple[int, ...]:

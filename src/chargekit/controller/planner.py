@@ -20,7 +20,7 @@ from typing import Any, Final
 import highspy
 import numpy as np
 
-from chargekit.controller.planner_model import BANDS, OPEN, SLOT_S, Floats, Outlook, Program, Row, Wish, amps
+from chargekit.controller.planner_model import BANDS, OPEN, SLOT_S, Bools, Floats, Outlook, Program, Row, Wish, amps
 from chargekit.model.site import Circuit
 
 SEPARATION: Final = 8.0
@@ -136,6 +136,7 @@ class Planner:
             col, row = program.start(high, costs, row_low[: program.count])
             start = [_STATUS[n] for n in col.tolist()], [_STATUS[n] for n in row.tolist()]
             known = basis if old is not None and basis is not None and basis.valid else None
+            self._keep(program, outlook, program.likely(outlook) if old is None else program.kept_of(old))
             self.solver.setBasis(_carried(old, known, program, *start))
             self.program = program
         else:
@@ -148,26 +149,47 @@ class Planner:
         columns, rows = np.arange(program.column_count, dtype=np.int32), np.arange(program.row_count, dtype=np.int32)
         costs = program.costs(outlook, self.separation)
         # The solver's clock goes on over all plans.
-        self.solver.setOptionValue("simplex_strategy", _DUAL)
         self.solver.setOptionValue("time_limit", self.solver.getRunTime() + self.time_s)
         self.solver.changeColsBounds(len(columns), columns, low, high)
         self.solver.changeRowsBounds(len(rows), rows, row_low, row_high)
         self.solver.changeColsCost(len(columns), columns, costs)
-        found, why = self._run()
+        found, why = self._within_circuits(program, outlook, _DUAL)
         if found is None or found[program.short0 : program.sun0].sum() <= MISSING_KWH:
             return found, why
         # From here on only the objective changes: what was found stays feasible, so the primal simplex goes on from it.
-        self.solver.setOptionValue("simplex_strategy", _PRIMAL)
         for rank in range(len(program.ranks)):
             goal = program.missing_only(rank)
             if float(goal @ found) > SLACK_KWH:
                 self.solver.changeColsCost(len(columns), columns, goal)
-                found, why = self._run()
+                found, why = self._within_circuits(program, outlook, _PRIMAL)
                 if found is None:
                     return None, why
             self.solver.changeRowBounds(program.rank_row0 + rank, -OPEN, float(goal @ found) * (1.0 + 1e-9) + SLACK_KWH)
         self.solver.changeColsCost(len(columns), columns, costs)
-        return self._run()
+        return self._within_circuits(program, outlook, _PRIMAL)
+
+    def _within_circuits(self, program: Program, outlook: Outlook, strategy: int) -> tuple[Floats | None, str]:
+        """Solve; circuits that this overfills get their rows, and the dual simplex goes on from there, until there are none."""
+        while True:
+            self.solver.setOptionValue("simplex_strategy", strategy)
+            found, why = self._run()
+            if found is None:
+                return found, why
+            over = program.over(outlook, found[: program.energies])
+            if not over.any():
+                return found, why
+            self._keep(program, outlook, over)
+            strategy = _DUAL
+
+    def _keep(self, program: Program, outlook: Outlook, rows: Bools) -> None:
+        first = program.row_count
+        starts, index, value = program.keep(rows)
+        count = program.row_count - first
+        if count:
+            most = program.capacity(outlook)[program.kept_rows[-count:], program.kept_slots[-count:]]
+            self.solver.addRows(
+                count, np.full(count, -OPEN), most, len(index), starts[:-1].astype(np.int32), index.astype(np.int32), value
+            )  # fmt: skip
 
     def _run(self) -> tuple[Floats | None, str]:
         self.solver.run()

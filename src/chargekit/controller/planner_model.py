@@ -1,8 +1,9 @@
 """The look-ahead as a sparse linear program, built from arrays. Energies are kWh in a slot, so that no coefficient depends on time.
 
 Columns: for every session the energy of each slot it is present in; what it goes short of, in four equal parts of its target; the sun used
-in each slot that has some to spare; the peak, kW. Rows: the energy of every session, the missing energy of every rank, every circuit and
-slot by phase (and its kW cap), the sun, the peak. Sessions are ordered by what they are, never by who asked first.
+in each slot that has some to spare; the peak, kW. Rows: the energy of every session, the missing energy of every rank, the sun, the peak,
+and of circuits and slots by phase (and their kW caps) those that probably bind or that a solution would otherwise overfill: few ever do.
+Sessions are ordered by what they are, never by who asked first.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from chargekit.model.site import Circuit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 SLOT_S: Final = 900.0
 SLOT_H: Final = SLOT_S / 3600.0
 SLOTS: Final = 96
@@ -27,8 +29,10 @@ BANDS: Final = 4
 """Parts a target is cut into: the last quarter of everybody's is missing before anybody's first."""
 EARLY: Final = 1e-4
 """What a kWh an hour later costs beside the tariff: enough to order what costs the same, too little to outweigh a price."""
-KEEP: Final = 0.7
-"""Rows of circuits are kept when all that is present could fill this share of them: so a limit may sink somewhat and the rows do."""
+LIKELY: Final = 3.0
+"""Where all who are there could fill a circuit so many times over, it has a row from the start."""
+OVER_KWH: Final = 1e-6
+"""A circuit this much over its capacity in a slot gets a row there."""
 OPEN: Final = math.inf
 LEAST_S: Final = 60.0
 """Less than this of the slot somebody leaves in is nothing to plan with."""
@@ -160,10 +164,15 @@ class Program:
         self.rows = self._rows(outlook)
         by_kind = {kind: self._uses(kind) for kind in {w.kind: None for w in self.wishes}}
         self.uses = [by_kind[w.kind] for w in self.wishes]
+        using: list[list[tuple[int, float]]] = [[] for _ in self.rows]
+        for n, uses in enumerate(self.uses):
+            for row, share in uses:
+                using[row].append((n, share))
+        self._users = [(np.array([n for n, _ in one], dtype=np.int64), np.array([share for _, share in one])) for one in using]
         self.dense = self._dense(outlook)
-        caps = self.capacity(outlook)
-        full = self.filled(self.most(outlook))
-        self.kept = full > caps * KEEP
+        self.kept = np.zeros((len(self.rows), self.slots), dtype=bool)
+        self.kept_rows: Ints = np.zeros(0, dtype=np.int64)
+        self.kept_slots: Ints = np.zeros(0, dtype=np.int64)
         surplus, price = self.surplus(outlook), outlook.by_slot(outlook.price)
         self.suns = np.flatnonzero((surplus > 0.0) & (price > 0.0))
         self.peaks = bool(outlook.demand_charge > 0.0)
@@ -291,32 +300,23 @@ class Program:
     # --- the matrix ---------------------------------------------------------------------------------------------
 
     def _assemble(self) -> None:
-        """The matrix by columns: starts, row indices, values."""
-        kept, slots = self.kept, self.slots
+        """The matrix by columns, without the circuits: starts, row indices, values."""
+        slots = self.slots
         self.rank_row0 = self.count
-        at = self.rank_row0 + len(self.ranks)
-        number = np.full(kept.shape, -1, dtype=np.int64)
-        number[kept] = at + np.arange(int(kept.sum()))
-        self.circuit_row0, self.sun_row0 = at, at + int(kept.sum())
+        self.sun_row0 = self.rank_row0 + len(self.ranks)
         self.peak_row0 = self.sun_row0 + len(self.suns)
-        self.row_count = self.peak_row0 + (slots if self.peaks else 0)
+        self.circuit_row0 = self.row_count = self.peak_row0 + (slots if self.peaks else 0)
         self.column_count = self.sun0 + len(self.suns) + 1
         sun_row = np.full(slots, -1, dtype=np.int64)
         sun_row[self.suns] = self.sun_row0 + np.arange(len(self.suns))
         peak_row = self.peak_row0 + np.arange(slots) if self.peaks else np.full(slots, -1, dtype=np.int64)
         counts, index, value = [], [], []
-        for first, last, uses in self.alike():
-            low, high = int(self.offsets[first]), int(self.offsets[last])
-            slot = self.slot[low:high]
-            parts = [(self.owner[low:high], 1.0), *((number[n][slot], share) for n, share in uses)]
-            parts += [(sun_row[slot], -1.0), (peak_row[slot], 1.0)]
-            rows = np.stack([rows for rows, _ in parts], axis=1)
-            there = rows >= 0
-            counts.append(there.sum(axis=1))
-            index.append(rows[there])
-            shares = np.outer(np.ones(high - low), [share for _, share in parts])
-            shares[:, 1 : 1 + len(uses)] *= self.dense[low:high, None]
-            value.append(shares[there])
+        parts = [(self.owner, 1.0), (sun_row[self.slot], -1.0), (peak_row[self.slot], 1.0)]
+        rows = np.stack([rows for rows, _ in parts], axis=1)
+        there = rows >= 0
+        counts.append(there.sum(axis=1))
+        index.append(rows[there])
+        value.append(np.outer(np.ones(self.energies), [share for _, share in parts])[there])
         owners = np.repeat(np.arange(self.count), BANDS)
         counts.append(np.full(BANDS * self.count, 2))
         index.append(np.stack([owners, self.rank_row0 + self.rank_of[owners]], axis=1).ravel())
@@ -331,6 +331,43 @@ class Program:
         self.starts = np.concatenate(([0], np.cumsum(np.concatenate(counts)))).astype(np.int32)
         self.index = np.concatenate(index).astype(np.int32)
         self.value = np.concatenate(value)
+
+    def likely(self, outlook: Outlook) -> Bools:
+        """The circuits and slots that probably bind: all who are there at once could fill them several times over. A demand charge spreads
+        what is drawn so much that hardly any does."""
+        if self.peaks:
+            return np.zeros_like(self.kept)
+        return self.filled(self.most(outlook)) > self.capacity(outlook) * LIKELY
+
+    def over(self, outlook: Outlook, energy: Floats) -> Bools:
+        """The circuits and slots these energies overfill that have no row yet."""
+        return (self.filled(energy) > self.capacity(outlook) + OVER_KWH) & ~self.kept
+
+    def keep(self, wanted: Bools) -> tuple[Ints, Ints, Floats]:
+        """Give these circuits and slots a row each, after all there are: starts, column indices and values, by row."""
+        rows, slots = np.nonzero(wanted & ~self.kept)
+        self.kept |= wanted
+        self.kept_rows, self.kept_slots = np.concatenate((self.kept_rows, rows)), np.concatenate((self.kept_slots, slots))
+        self.row_count = self.circuit_row0 + len(self.kept_rows)
+        counts, index, value = [0], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+        for row, slot in zip(rows.tolist(), slots.tolist(), strict=True):
+            who, share = self._users[row]
+            there = self.lengths[who] > slot
+            columns = self.offsets[:-1][who[there]] + slot
+            counts.append(len(columns))
+            index.append(columns)
+            value.append(share[there] * self.dense[columns])
+        return np.cumsum(counts), np.concatenate(index), np.concatenate(value)
+
+    def kept_of(self, old: Program) -> Bools:
+        """The rows another structure had, by what they are of."""
+        number, shift = {row: n for n, row in enumerate(self.rows)}, self.shift_from(old)
+        found = np.zeros_like(self.kept)
+        for row, slot in zip(old.kept_rows.tolist(), old.kept_slots.tolist(), strict=True):
+            n, at = number.get(old.rows[row]), slot - shift
+            if n is not None and 0 <= at < self.slots:
+                found[n, at] = True
+        return found
 
     def fits(self, wishes: Mapping[str, Wish], outlook: Outlook, spare: int) -> bool:
         """Whether the same structure will do: nobody is new or another, no row is missing, not too many slots have gone by."""
@@ -348,10 +385,7 @@ class Program:
             return False
         surplus, price = self.surplus(outlook), self.onto(outlook, outlook.by_slot(outlook.price))
         sunny = np.flatnonzero((surplus > 0.0) & (price > 0.0))
-        if not np.isin(sunny, self.suns).all() or self.peaks != (outlook.demand_charge > 0.0):
-            return False
-        full = self.filled(self.most(outlook, self.present(wishes)))
-        return not bool(((full > self.capacity(outlook) + 1e-9) & ~self.kept).any())
+        return bool(np.isin(sunny, self.suns).all()) and self.peaks == (outlook.demand_charge > 0.0)
 
     def present(self, wishes: Mapping[str, Wish]) -> list[Wish | None]:
         """The wishes by their place here; None for those who left."""
@@ -368,14 +402,13 @@ class Program:
         low[-1], high[-1] = outlook.peak_kw, OPEN
         row_low, row_high = np.full(self.row_count, -OPEN), np.full(self.row_count, OPEN)
         row_low[: self.count] = row_high[: self.count] = needs
-        caps = self.capacity(outlook)
-        row_high[self.circuit_row0 : self.sun_row0] = caps[self.kept]
+        row_high[self.circuit_row0 :] = self.capacity(outlook)[self.kept_rows, self.kept_slots]
         row_high[self.sun_row0 : self.peak_row0] = 0.0
         if self.peaks:
             # Of a quarter-hour that has begun, what is gone counts as the highest so far: it can't be undone.
             gone = np.where(hours > 0.0, SLOT_H - hours, 0.0) * outlook.peak_kw
             top = -(self.net_kw(outlook) * hours + gone)
-            row_high[self.peak_row0 :] = np.where(hours > 0.0, top, OPEN)
+            row_high[self.peak_row0 : self.circuit_row0] = np.where(hours > 0.0, top, OPEN)
         return low, high, row_low, row_high
 
     def costs(self, outlook: Outlook, separation: float) -> Floats:
@@ -428,6 +461,6 @@ class Program:
     def row_keys(self) -> list[Any]:
         """What each row after the sessions' is of, to carry a basis over to the next structure."""
         at = [round(self.built / SLOT_S, 3) + t for t in range(self.slots)]
-        circuits = [(self.rows[n], at[t]) for n, t in zip(*np.nonzero(self.kept), strict=True)]
-        rows: list[Any] = [("rank", r) for r in self.ranks] + circuits + [("sun", at[t]) for t in self.suns]
-        return rows + ([("peak", t) for t in at] if self.peaks else [])
+        circuits = [(self.rows[n], at[t]) for n, t in zip(self.kept_rows, self.kept_slots, strict=True)]
+        rows: list[Any] = [("rank", r) for r in self.ranks] + [("sun", at[t]) for t in self.suns]
+        return rows + ([("peak", t) for t in at] if self.peaks else []) + circuits

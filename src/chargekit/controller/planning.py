@@ -75,9 +75,27 @@ class Planning:
         if why is not None or key is None:
             out.append(Note("controller", self.operator.site.id, "departure", {"refused": why}))
             return
-        self.promises = {of: one for of, one in self.promises.items() if one.departs > now}
+        for gone in [of for of, one in self.promises.items() if one.departs <= now]:
+            self._write(gone, self.promises.pop(gone), gone=True)
         self.promises[key] = Promise(float(figures[0]), float(figures[1]))
+        self._write(key, self.promises[key])
         out.append(Note("controller", self.operator.site.id, "departure", body | {"of": key if isinstance(key, str) else list(key)}))
+
+    def _write(self, of: Key | str, one: Promise, *, gone: bool = False) -> None:
+        """To memory: a promise survives the controller."""
+        name = f"promise/token/{of}" if isinstance(of, str) else f"promise/evse/{of[0]}/{of[1]}"
+        self.operator.notebook[name] = None if gone else [one.departs, one.needs_kwh, one.tx]
+
+    def recall(self, saved: Mapping[str, Any]) -> None:
+        """The promises written in earlier lives."""
+        for name, value in saved.items():
+            if not name.startswith("promise/"):
+                continue
+            _, kind, of = name.split("/", 2)
+            station, _, evse = of.rpartition("/")
+            key: Key | str = of if kind == "token" else (station, int(evse))
+            if isinstance(key, str) or key in self.operator.places:
+                self.promises[key] = Promise(float(value[0]), float(value[1]), value[2])
 
     def guided(self, place: Place, demand: Demand) -> Demand:
         """A demand as the plan would have it. Without a plan for it, as it is, behind those that are pressed for time."""
@@ -108,7 +126,7 @@ class Planning:
         self._tell(plan, out)
         before, self._guides = self._guides, {}
         for key in self.operator.places:
-            if self._promise(key, now) is not None and self._known(key, now):
+            if self._promise(key, now) is not None and self._known(key, now) and self._shifts(key):
                 self._guides[key] = plan.guides[_id(key)]
         moved = [key for key in {**before, **self._guides} if before.get(key) != self._guides.get(key)]
         return {key: self.operator.places[key] for key in moved}
@@ -121,11 +139,18 @@ class Planning:
         if session is None:
             return None
         if (of_place := self.promises.get(key)) is not None:
-            of_place.tx = of_place.tx or session.tx
+            if of_place.tx is None:
+                of_place.tx = session.tx
+                self._write(key, of_place)
             if of_place.tx != session.tx:
-                del self.promises[key]
+                self._write(key, self.promises.pop(key), gone=True)
         found = self.promises.get(key) or self.promises.get(session.token)
         return found if found is not None and found.departs > now else None
+
+    def _shifts(self, key: Key) -> bool:
+        """Whether the rules of cost let the plan move its class."""
+        session = self.operator.places[key].session
+        return session is not None and self.operator.shifts(self.operator.class_name(session.token) or "")
 
     def _known(self, key: Key, now: float) -> bool:
         return key in self._drew and now - self._drew[key][1] >= KNOWN_S
@@ -143,7 +168,7 @@ class Planning:
             most_a = min(place.outgoing.rating_a, place.appetite.used_a)
             rank, _ = self.operator.rank_of(key[0], session.token, now)
             efficiency = DC_EFFICIENCY if place.known.evse.dc else 1.0
-            promise = self._promise(key, now)
+            promise = self._promise(key, now) if self._shifts(key) else None
             if promise is None:
                 most_kw = kw(most_a, phases)
                 wish = Wish(_id(key), place.circuit, phases, most_kw, kw(6.0, phases), most_kw * UNTOLD_S / 3600.0, now + UNTOLD_S, rank)

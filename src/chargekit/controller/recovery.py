@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from chargekit.controller.dispatch import REACTION_S, SEEN_A, Claim
 from chargekit.controller.peer import Peer
 from chargekit.controller.places import Key, Place
-from chargekit.model.limit import Limit
+from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.model.profile import Purpose
 from chargekit.model.session import Session as ChargingSession
 from chargekit.policy.overrides import Override
+from chargekit.policy.signals import Signal
 from chargekit.wire.messages import (
     ChargingStateChanged,
     ClearProfile,
@@ -37,7 +38,7 @@ from chargekit.wire.messages import (
     TransactionStarted,
     Trigger,
 )  # fmt: skip
-from chargekit.world.events import Closed, Effect, Event, Frame, Hand, Note, Opened, Save, Wake
+from chargekit.world.events import Closed, Effect, Event, Frame, Hand, Note, Opened, Save, Wake, Words
 
 if TYPE_CHECKING:
     from chargekit.controller.csms import Controller
@@ -82,6 +83,7 @@ class Memory:
         self._levers: dict[str, Any] = {}
         self._incidents: tuple[int, dict[Any, Any]] = (0, {})
         self._next_tx = csms.next_tx
+        self._base: dict[str, PhaseAmps] = {}
         self._begun = False
         for place in operator.places.values():
             place.outgoing.tell = partial(self._moved, place.outgoing.tell, place)
@@ -103,7 +105,9 @@ class Memory:
         operator.caps = {name: Limit(name, amps, rule="cap set by hand") for name, amps in saved.get("caps", {}).items()}
         operator.classes = dict(saved.get("classes", {}))
         operator.overrides = [operator.recalled(Override(**one)) for one in saved.get("overrides", ())]
-        self._levers = {name: saved[name] for name in ("caps", "classes", "overrides") if name in saved}
+        operator.signals.held = {name: Signal(**one) for name, one in saved.get("signals", {}).items()}
+        operator.idle.recall(saved.get("idle", {}))
+        self._levers = {name: saved[name] for name in ("caps", "classes", "overrides", "signals", "idle") if name in saved}
         for key, place in operator.places.items():
             data = saved.get(f"evse/{key[0]}/{key[1]}")
             if data is not None:
@@ -114,6 +118,11 @@ class Memory:
                 self.unproven[key] = -math.inf
         self._recall_incidents(saved.get("incidents", {}), now)
         self._touched.clear()
+        self._base = {name: (float(a), float(b), float(c)) for name, (a, b, c) in saved.get("base", {}).items()}
+        operator.meters.recall(self._base, now)
+        operator.desk.recall(saved, now)
+        operator.recall_holds(saved)
+        operator.planning.recall(saved)
 
     def _recall_incidents(self, saved: Mapping[str, Any], now: float) -> None:
         """What was open goes on. Stations that were known have the time to come back before they count as gone."""
@@ -133,6 +142,7 @@ class Memory:
     def _recall(self, place: Place, data: Mapping[str, Any]) -> None:
         place.outgoing.recalled([claim_of(one) for one in data["claims"]], data["default_a"], data["unruly"])
         place.peer.offset_s = data["offset_s"]
+        place.day, place.count = data.get("day", 0), data.get("count", 0)
         if data["session"] is not None:
             session = ChargingSession(**data["session"])
             place.known.session = self._sessions[place.key] = session
@@ -160,6 +170,12 @@ class Memory:
             out.append(Save("next_tx", self._next_tx))
         if isinstance(event, (Hand, Wake)):
             out += self._changed_levers()
+        if isinstance(event, (Words, Wake)) and self.operator.meters.base != self._base:
+            self._base = dict(self.operator.meters.base)
+            out.append(Save("base", {name: list(amps) for name, amps in self._base.items()}))
+        notebook = self.operator.notebook
+        out += [Save(key, value) for key, value in notebook.items()]
+        notebook.clear()
         return out + self._changed_incidents()
 
     def _changed_incidents(self) -> list[Effect]:
@@ -191,16 +207,20 @@ class Memory:
         return {
             "claims": [claim_data(one) for one in outgoing.claims], "default_a": outgoing.default_a, "unruly": outgoing.unruly,
             "session": None if session is None else {name: getattr(session, name) for name in ChargingSession.__slots__},
-            "register_wh": register, "offset_s": place.peer.offset_s,
+            "register_wh": register, "offset_s": place.peer.offset_s, "day": place.day, "count": place.count,
         }  # fmt: skip
 
     def _changed_levers(self) -> list[Effect]:
         operator, out = self.operator, list[Effect]()
         caps = {name: limit.limit_a for name, limit in operator.caps.items()}
-        levers: dict[str, Any] = {"caps": caps, "classes": operator.classes, "overrides": operator.overrides}
+        levers: dict[str, Any] = {
+            "caps": caps, "classes": operator.classes, "overrides": operator.overrides, "signals": operator.signals.held,
+            "idle": operator.idle.saved(),
+        }  # fmt: skip
         if not any(levers.values()) and not self._levers:
             return out
         levers["overrides"] = [asdict(one) for one in operator.overrides]
+        levers["signals"] = {name: asdict(one) for name, one in operator.signals.held.items()}
         for name, value in levers.items():
             if self._levers.get(name) != value:
                 self._levers[name] = value.copy()

@@ -9,10 +9,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-from chargekit.controller.allocator import PHASE, Allocation, Concurrent, Demand, allocate
+from chargekit.controller.allocator import PHASE, Allocation, Budget, Concurrent, Demand, allocate
 from chargekit.controller.decisions_log import ENDLESS, FIXED, KEYED, WHOLE, chained, digest_of
+from chargekit.controller.holds import CAPS, RULES
+from chargekit.controller.holds import Standing as Held
+from chargekit.controller.room import Room
 from chargekit.model.calendar import Calendar
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.located import Source
@@ -20,7 +23,7 @@ from chargekit.model.site import Circuit
 from chargekit.policy.overrides import Override
 
 MOST: Final = 1e9
-NEWER: Final = ("responses",)
+NEWER: Final = ("responses", "holds")
 """What older records do not hold."""
 FAULTS: Final = (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -93,6 +96,15 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """A hold in force, and the rule it follows from."""
+
+    standing: Held
+    rule: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """What the allocator was given."""
 
@@ -101,9 +113,19 @@ class Shared:
     demands: tuple[Demand, ...]
     reserved: Mapping[str, PhaseAmps]
     concurrent: tuple[Concurrent, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    reserved_by: Mapping[tuple[str, str], PhaseAmps] = field(default_factory=dict)
 
     def allocate(self) -> Allocation:
-        return allocate(self.tree, self.limits, self.demands, self.reserved, self.concurrent)
+        return allocate(
+            self.tree, self.limits, self.demands, self.reserved, self.concurrent, self.budgets, reserved_by=self.reserved_by
+        )  # fmt: skip
+
+    def room(self) -> Room:
+        """What the limits leave before anybody is served."""
+        return Room(
+            self.tree, self.limits, self.reserved, self.concurrent, budgets=self.budgets, reserved_by=self.reserved_by
+        )  # fmt: skip
 
     def path(self, circuit: str) -> tuple[str, ...]:
         """The circuit and all above it."""
@@ -136,6 +158,7 @@ class Situation:
     out: str
     faults: tuple[str, ...] = ()
     own_most_a: Mapping[str, float] = field(default_factory=dict)
+    holds: Mapping[str, Holding] = field(default_factory=dict)
     responses: Mapping[str, Responded] = field(default_factory=dict)
 
     def figure(self, name: str) -> float:
@@ -143,7 +166,9 @@ class Situation:
 
     def planned(self, demand: Demand) -> bool:
         """Whether its plan keeps it below what it can use."""
-        response = self.responses.get(demand.id)
+        hold, response = self.holds.get(demand.id), self.responses.get(demand.id)
+        if hold is not None and hold.standing.kind in CAPS:
+            return False
         return (demand.most_a if response is None else response.most_a) < self.own_most_a.get(demand.id, demand.most_a) - 0.05
 
     def before_margin(self, limit: Limit) -> float:
@@ -231,6 +256,8 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         tuple(_demand(key, row, tree) for key, row in state["demands"].items()),
         {_in(row[0], tree): _amps(row[1:]) for row in state["reserved"]},
         tuple(Concurrent(_in(c, tree), _whole(m), _source(f, n), frozenset(map(_text, g))) for c, m, f, n, g in state["concurrent"]),
+        tuple(Budget(_in(c, tree), _number(a), _current(k), _source(f, n), _text(r)) for c, a, k, f, n, r in state.get("budgets", ())),
+        {(_in(row[0], tree), _current(row[1])): _amps(row[2:]) for row in state.get("reserved_by", ())},
     )  # fmt: skip
     return Situation(
         _whole(last.body["id"]), last.t, _text(last.body["rules"]), given, tuple(_number(row[6]) for row in state["limits"]),
@@ -243,6 +270,7 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         {name: (_number(about[name][0]), _source(*about[name][1:])) for name in ("margin", "fallback", "default", "lease")},
         _text(about["site"]), calendar_of(about), _text(last.body["out"]), faults,
         {key: _number(row[11]) for key, row in state["demands"].items()},
+        {key: _hold(row) for key, row in state["holds"].items()},
         {key: _responded(row) for key, row in state["responses"].items() if key in state["demands"]},
     )  # fmt: skip
 
@@ -274,13 +302,13 @@ def _limit(row: Sequence[Any], tree: Mapping[str, Circuit]) -> Limit:
 
 
 def _demand(key: str, row: Sequence[Any], tree: Mapping[str, Circuit]) -> Demand:
-    circuit, rank, tie, phases, least, most, because, weight, floor, step, group, _ = row
+    circuit, rank, tie, phases, least, most, because, weight, floor, step, group, _, *more = row
     weight_, step_ = _number(weight), _number(step)
     if weight_ <= 0 or step_ <= 0:
         raise ValueError(f"weight and step of {key!r} must be above 0")
     return Demand(
         key, _in(circuit, tree), _whole(rank), _tuples(tie), _phases(phases), _number(least), _number(most), _text(because), weight_,
-        _number(floor), step_, _text(group),
+        _number(floor), step_, _text(group), _current(more[0]) if more else "ac",
     )  # fmt: skip
 
 
@@ -309,6 +337,14 @@ def _seated(row: Sequence[Any]) -> Seated:
     token, user_class, source, started, override, rank, because = row
     own = None if rank is None else _whole(rank)
     return Seated(_text(token), _text(user_class), _text(source), _number(started), _text(override), own, _text(because))
+
+
+def _hold(row: Sequence[Any]) -> Holding:
+    kind, since, until, figure, about, rule, file, line = row
+    if kind not in RULES:
+        raise ValueError(f"a kind of hold expected, found {str(kind)[:40]!r}")
+    end = None if until is None else _number(until)
+    return Holding(Held(kind, _number(since), end, _number(figure), _text(about)), _text(rule), _source(file, line))
 
 
 def _number(value: Any) -> float:
@@ -344,6 +380,12 @@ def _phases(row: Sequence[Any]) -> tuple[int, ...]:
     if not row or any(phase not in range(len(PHASE)) for phase in row) or len(set(row)) < len(row):
         raise ValueError(f"phases 0 to 2 expected, found {str(row)[:40]}")
     return tuple(_whole(phase) for phase in row)
+
+
+def _current(value: Any) -> Literal["ac", "dc"]:
+    if value not in ("ac", "dc"):
+        raise ValueError(f"ac or dc expected, found {str(value)[:40]!r}")
+    return "dc" if value == "dc" else "ac"
 
 
 def _source(file: Any, line: Any) -> Source:

@@ -22,7 +22,7 @@ from chargekit.policy.priority import Ranked, SessionFacts, SiteFacts, rank
 from chargekit.policy.rulebook import Rulebook
 from chargekit.policy.windows import Moment, moment, next_change
 from chargekit.wire.messages import TransactionEnded
-from chargekit.world.events import Effect, Note
+from chargekit.world.events import Effect, Json, Note
 
 SERVED_A: Final = 6.0
 LOOK_S: Final = 60.0
@@ -31,9 +31,12 @@ MOST_PAST, MOST_TOKENS, MOST_DAYS, MOST_REFUSED = 64, 20_000, 366, 256
 
 
 class RulesDesk:
-    """`places`, `meters`: those of the operator, read live."""
+    """`places`, `meters`: those of the operator, read live. What is to be known after a death of the controller goes into `notebook`."""
 
-    def __init__(self, site: Site, rules: Rulebook, csms: Controller, meters: CircuitMeters, places: Mapping[Key, Place]) -> None:
+    def __init__(
+        self, site: Site, rules: Rulebook, csms: Controller, meters: CircuitMeters, places: Mapping[Key, Place], notebook: dict[str, Json]
+    ) -> None:
+        self.notebook = notebook
         self.site, self.rules, self.csms, self.meters, self.places = site, rules, csms, meters, places
         self.groups = {token.upper(): group for token, group in rules.groups}
         self.served: dict[tuple[str, str], float] = {}
@@ -46,6 +49,7 @@ class RulesDesk:
         self._told: dict[str, tuple[str, Access]] = {}
         self._classes: dict[str, str | None] = {}
         self._ticked = self._again = 0.0
+        self._written: dict[Key, tuple[str, float]] = {}
         self._moment: Moment | None = None
 
     def when(self, now: float) -> Moment:
@@ -137,10 +141,12 @@ class RulesDesk:
 
     def departs(self, args: Mapping[str, Any]) -> None:
         """Dispatch says when a token's vehicle leaves, and how full it was, if it knows."""
-        soc = args.get("soc_percent")
-        self.planned[str(args["token"])] = (float(args["departs"]), float(soc) if soc is not None else None)
+        soc, token = args.get("soc_percent"), str(args["token"])
+        self.planned[token] = told = (float(args["departs"]), float(soc) if soc is not None else None)
+        self.notebook[f"planned/{token}"] = list(told)
         if len(self.planned) > MOST_TOKENS:
-            del self.planned[next(iter(self.planned))]
+            del self.planned[oldest := next(iter(self.planned))]
+            self.notebook[f"planned/{oldest}"] = None
 
     def tick(self, now: float, out: list[Effect]) -> None:
         """Time went by: turns and free EVSEs are counted, refusals noted."""
@@ -161,15 +167,31 @@ class RulesDesk:
             lead = place.outgoing.leading
             if lead is not None and lead.most_a(now) >= SERVED_A:
                 self.served[at] = self.served.get(at, 0.0) + took_s
+                self._write(place.key, session.tx, self.served[at], now)
+            elif at in self.served:
+                self._write(place.key, session.tx, self.served[at], now, paused=True)
         if self.rules.priority.triggers:
-            today = self.when(now).local.date()
-            self._least_free[today] = min(free, self._least_free.get(today, free))
-            if len(self._least_free) > MOST_DAYS:
-                del self._least_free[min(self._least_free)]
+            self._count_free(free, now)
         while self._refused:
             at_s, station, token, said = self._refused.popleft()
             body = {"token": token, "status": said.status, "rule": said.rule, "because": said.because, "at": round(at_s, 3)}
             out.append(Note("controller", station, "access", body))
+
+    def _count_free(self, free: int, now: float) -> None:
+        today = self.when(now).local.date()
+        before = self._least_free.get(today)
+        self._least_free[today] = least = free if before is None else min(free, before)
+        if len(self._least_free) > MOST_DAYS:
+            del self._least_free[min(self._least_free)]
+        if least != before:
+            self.notebook["least_free"] = {day.isoformat(): count for day, count in self._least_free.items()}
+
+    def _write(self, key: Key, tx: str, served_s: float, now: float, *, paused: bool = False) -> None:
+        """Time served goes to memory once a minute of it, and when it stands still."""
+        before = self._written.get(key)
+        if before is None or before[0] != tx or served_s - before[1] >= (0.001 if paused else LOOK_S):
+            self._written[key] = (tx, served_s)
+            self.notebook[f"served/{key[0]}/{key[1]}"] = [tx, round(served_s, 3), now]
 
     def ended(self, station: str, fact: TransactionEnded, now: float) -> None:
         """A transaction is over: what its token got is remembered."""
@@ -179,6 +201,31 @@ class RulesDesk:
             return
         got = fact.register_wh - session.start_register_wh
         if math.isfinite(got) and got >= 0.0:
-            self.past.setdefault(session.token, deque(maxlen=MOST_PAST)).append((now, got))
+            had = self.past.setdefault(session.token, deque(maxlen=MOST_PAST))
+            had.append((now, got))
+            self.notebook[f"past/{session.token}"] = [list(one) for one in had]
             if len(self.past) > MOST_TOKENS:
-                del self.past[next(iter(self.past))]
+                del self.past[oldest := next(iter(self.past))]
+                self.notebook[f"past/{oldest}"] = None
+
+    # --- over a death of the controller -------------------------------------------------------------------------
+
+    def recall(self, saved: Mapping[str, Any], now: float) -> None:
+        """What was written in earlier lives. Who goes on by a limit that was known to lead was served meanwhile, too."""
+        self._ticked = now
+        for name, value in saved.items():
+            kind, _, of = name.partition("/")
+            if kind == "past":
+                self.past[of] = deque(((float(at), float(wh)) for at, wh in value), maxlen=MOST_PAST)
+            elif kind == "planned":
+                self.planned[of] = (float(value[0]), None if value[1] is None else float(value[1]))
+        self._least_free = {date.fromisoformat(day): int(count) for day, count in saved.get("least_free", {}).items()}
+        for key, place in self.places.items():
+            session, data = place.known.session, saved.get(f"served/{key[0]}/{key[1]}")
+            if data is None or session is None or data[0] != session.tx:
+                continue
+            tx, served_s, at = data
+            lead = place.outgoing.leading
+            away_s = now - at if lead is not None and lead.most_a(now) >= SERVED_A else 0.0
+            self.served[key[0], tx] = served_s + away_s
+            self._written[key] = (tx, served_s)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from chargekit.controller.allocator import Allocation, Demand
+from chargekit.controller.holds import CAPS
 from chargekit.controller.replaying import FAULTS, Shared, Situation
-from chargekit.controller.room import NOMINAL_V, Room
+from chargekit.controller.room import NOMINAL_V
 from chargekit.model.limit import Limit
 
 MORE_A: Final = 6.0
@@ -51,7 +52,10 @@ def changes(one: Situation, demand: Demand, row: int | None) -> Iterator[tuple[s
     if row is not None:
         yield from _wider(one, row)
     own, rating = one.own_most_a.get(demand.id, demand.most_a), one.places[demand.id].rating_a
-    if one.planned(demand):
+    hold = one.holds.get(demand.id)
+    if hold is not None and hold.standing.kind in CAPS:
+        yield "its hold over", replace(one.given, demands=_with(one, demand, own))
+    elif one.planned(demand):
         yield f"its plan asking for {own:g} A now", replace(one.given, demands=_with(one, demand, own))
     elif demand.most_a < rating - STEP_A:
         yield f"its vehicle taking the outlet's {rating:g} A", replace(one.given, demands=_with(one, demand, rating))
@@ -106,7 +110,7 @@ def _without_responses(one: Situation) -> Iterator[tuple[str, Shared]]:
 def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:
     """The binding limit gone, where it is neither a rating nor a rule's; else, or as well, a little higher."""
     given = one.given
-    room = Room(given.tree, given.limits, given.reserved, given.concurrent)
+    room = given.room()
     if row >= len(room.by):
         number = row - len(room.by)
         gate = given.concurrent[number]
@@ -115,6 +119,11 @@ def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:
         return
     limit = room.by[row]
     assert limit is not None
+    budget = room.budget(row)
+    if budget is not None:
+        wider = tuple(replace(b, limit_a=b.limit_a + MORE_A) if b is budget else b for b in given.budgets)
+        yield f"a {budget.current.upper()} budget of {MORE_A:g} A more on {budget.circuit}", replace(given, budgets=wider)
+        return
     if limit.source.line == 0 and limit.rule != "rating" and limit in given.limits:
         others = tuple(other for other in given.limits if other != limit)
         nominal = f"{one.before_margin(limit):.1f}".removesuffix(".0")

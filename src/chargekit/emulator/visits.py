@@ -32,6 +32,8 @@ SETTLE_S: Final = 600.0
 FULLEST: Final = 98.0
 EMPTIEST: Final = 5.0
 STAY_S: Final = 180.0
+MOVES_S: Final = (60.0, 600.0)
+"""Who makes room when asked goes within this time."""
 DERATED: Final = 0.9
 
 
@@ -90,12 +92,35 @@ def arrivals_for(site: Site, plan: VisitPlan, first_day: date, days: int, seed: 
 
 def played(site: Site, plan: VisitPlan, first_day: date, days: int, seed: int | str, day: Day | None = None) -> Outcome:
     """As `arrivals_for`, with what happened to those who found no place. Visits that began before the first day are not counted."""
-    dates = [first_day + timedelta(days=n) for n in range(-WARM_UP_DAYS, days)]
-    kinds = dict.fromkeys(dates[WARM_UP_DAYS:], day)
-    drawing = _Drawing(site, plan, kinds, f"{seed}/{site.id}")
-    wishes = sorted((w for d in dates for w in drawing.of(d)), key=lambda w: (w.at, w.stream.name, w.unit, w.entered))
-    begin = max(0.0, _moment(site.calendar, first_day, 0.0))
-    return _Places(site, begin).filled(wishes)
+    visiting = Visiting(site, plan, first_day, days, seed, day)
+    return visiting.places.filled(visiting.wishes)
+
+
+class Visiting:
+    """The same visits, to be placed one by one while time goes by: whoever leaves early makes room for whoever comes later. `wishes` in
+    the order they come; those before `begin` are there when the run begins."""
+
+    def __init__(self, site: Site, plan: VisitPlan, first_day: date, days: int, seed: int | str, day: Day | None = None) -> None:
+        dates = [first_day + timedelta(days=n) for n in range(-WARM_UP_DAYS, days)]
+        kinds = dict.fromkeys(dates[WARM_UP_DAYS:], day)
+        drawing = _Drawing(site, plan, kinds, f"{seed}/{site.id}")
+        self.wishes = sorted((w for d in dates for w in drawing.of(d)), key=lambda w: (w.at, w.stream.name, w.unit, w.entered))
+        self.begin = max(0.0, _moment(site.calendar, first_day, 0.0))
+        self.places = _Places(site, self.begin)
+        self.outcome, self._share, self._seed = self.places.outcome, plan.moves_share, f"{seed}/{site.id}/moves"
+
+    def comes(self, wish: Wish) -> Arrival | TurnedAway | None:
+        """Somebody comes: where and when it is plugged in, or that it found nothing; None for who is still there, or gone by the start."""
+        return self.places.comes(wish)
+
+    def asked(self, one: Arrival, now: float) -> float | None:
+        """Somebody is asked to make room: when it goes, earlier than it meant to; None if it stays."""
+        rng = Random(f"{self._seed}/{one.token}/{one.at}")
+        stays, goes = rng.random() >= self._share, now + rng.uniform(*MOVES_S)
+        if stays or one.leaves is None or goes >= one.leaves:
+            return None
+        self.places.left(one, goes)
+        return goes
 
 
 def epoch_of(first_day: date, zone: str) -> datetime:
@@ -212,6 +237,24 @@ class _Places:
         self.outcome.arrivals += self.before.arrivals
         self.outcome.arrivals.sort(key=lambda a: (a.at, a.station, a.evse))
         return self.outcome
+
+    def comes(self, wish: Wish) -> Arrival | TurnedAway | None:
+        """Place one visit; its arrival, or that it is turned away."""
+        found = self.outcome.arrivals, self.before.arrivals
+        counts, turned = [len(rows) for rows in found], len(self.outcome.turned_away)
+        self._place(wish)
+        if len(self.outcome.turned_away) > turned:
+            return self.outcome.turned_away[-1]
+        new = [row for rows, count in zip(found, counts, strict=True) for row in rows[count:]]
+        self.outcome.arrivals += self.before.arrivals[counts[1] :]
+        return new[0] if new else None
+
+    def left(self, one: Arrival, at: float) -> None:
+        """Somebody left before its time: unless the next one waits for its place already, that is free."""
+        place = (one.station, one.evse)
+        if one.leaves is not None and abs(self.free_at.get(place, -math.inf) - one.leaves - TURN_S) < 1.0:
+            self.free_at[place] = at + TURN_S
+        self.away_at[one.token] = min(at + TURN_S, self.away_at.get(one.token, math.inf))
 
     def _place(self, wish: Wish) -> None:
         vehicle = self.site.vehicles[wish.vehicle]

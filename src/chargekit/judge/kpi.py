@@ -105,7 +105,9 @@ def target_kwh(facts: Facts, visit: Visit) -> float | None:
     """What was to be delivered. A vehicle that stopped drawing by itself (from Charging to SuspendedEV) wanted no more than it took."""
     if visit.requested_kwh is None or visit.left is None:
         return None
-    states = [s for t, s, _ in facts.ports[visit.port].states if visit.began <= t < visit.left]
+    there = facts.ports[visit.port].states
+    # What an idle session's end makes of its port says nothing of what the vehicle wanted.
+    states = [s for t, s, _ in there if visit.began <= t < visit.left and s is not Status.FINISHING]
     full = len(states) > 1 and states[-1] is Status.SUSPENDED_EV and states[-2] is Status.CHARGING
     return min(visit.requested_kwh, visit.kwh) if full else visit.requested_kwh
 
@@ -433,6 +435,11 @@ def _occupancy(facts: Facts) -> Iterator[Figure]:
     hours, count = facts.end / 3600.0, len(facts.ports)
     said = "time occupied without charging ÷ open hours of all ports"
     yield _share("idle_occupancy", idle / 3600.0, hours * count, said, ATLAS, better="less")
+    for name in sorted({e.who or "(none)" for e in facts.idle}):
+        mine = [e for e in facts.idle if (e.who or "(none)") == name]
+        for what, meant in (("asked", "users of idle sessions asked to make room"), ("released", "idle sessions ended")):
+            rows = [e.seq for e in mine if e.what == what]
+            yield Figure(f"idle_{what}", "sessions", float(len(rows)), meant, of=name, better="", records=tuple(rows))
     edges: dict[float, int] = {}
     for spans in occupied.values():
         for low, high in spans:

@@ -205,6 +205,8 @@ class Facts:
         self.grid: list[tuple[float, float]] = []
         self.turned_away: list[Event] = []
         self.overrides: list[Event] = []
+        self.idle: list[Event] = []
+        """Users of idle sessions asked to move, and sessions ended for it: `what` is `asked` or `released`."""
         self.maintenance: set[tuple[str, int]] = set()
         self.end = 0.0
         self.records = 0
@@ -232,6 +234,8 @@ class Facts:
             case "controller":
                 if record.kind == "override":
                     self._override(record)
+                elif record.kind == "idle":
+                    self.idle.append(Event(record.t, str(record.body["class"]), record.seq, str(record.body["what"])))
             case _:
                 pass
 

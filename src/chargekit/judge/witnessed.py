@@ -103,6 +103,8 @@ class StationSeen:
     limits: dict[int, str] = field(default_factory=dict)
     """Who limits it from outside, as it told last, by EVSE (0: the station); empty once it told the release."""
 
+    shown: list[tuple[float, str]] = field(default_factory=list)
+    """What it was told to show on its display, and when."""
     reservations: dict[int, str] = field(default_factory=dict)
     """How reservations ended, as it told, by their ids."""
 
@@ -207,6 +209,9 @@ class Witnessed:
                 seen.facts.append(told)
                 self._calls[(record.subject, ident)] = told
             return
+        if action == "SetDisplayMessage" and form == "req" and isinstance(record.body.get("payload"), dict):
+            message = record.body["payload"].get("message", {}).get("message", {})
+            seen.shown.append((record.t, str(message.get("content", ""))))
         asked_of = self._calls.pop((record.subject, ident), None) if record.body.get("dir") == "down" and form in ("conf", "err") else None
         if asked_of is not None:
             asked_of.outcome = "answered" if form == "conf" else "refused"

@@ -21,8 +21,10 @@ def register(defect: type[Defect]) -> type[Defect]:
 @cache
 def _installed() -> dict[str, type[Defect]]:
     from chargekit.controller.defects import CONTROLLER_DEFECTS
+    from chargekit.controller.hold_defects import HOLD_DEFECTS
     from chargekit.controller.incident_defects import INCIDENT_DEFECTS
     from chargekit.controller.rule_defects import RULE_DEFECTS
+    from chargekit.controller.steering_defects import STEERING_DEFECTS
     from chargekit.emulator.frame_defects import FRAME_DEFECTS
     from chargekit.emulator.grid_defects import GRID_DEFECTS
     from chargekit.emulator.plant_defects import PLANT_DEFECTS
@@ -38,7 +40,8 @@ def _installed() -> dict[str, type[Defect]]:
         *STATION_DEFECTS, *PROFILE_DEFECTS, *SERVICE_DEFECTS, *SECURITY_DEFECTS, *FRAME_DEFECTS, *RESTART_DEFECTS, *GRID_DEFECTS,
         *RESERVATION_DEFECTS, *TOKEN_DEFECTS,
     )  # fmt: skip
-    found = {one.name: one for one in (*stations, *PLANT_DEFECTS, *CONTROLLER_DEFECTS, *RULE_DEFECTS, *INCIDENT_DEFECTS)}
+    rules = (*RULE_DEFECTS, *INCIDENT_DEFECTS, *STEERING_DEFECTS, *HOLD_DEFECTS)
+    found = {one.name: one for one in (*stations, *PLANT_DEFECTS, *CONTROLLER_DEFECTS, *rules)}
     for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
         one = point.load()
         if not (isinstance(one, type) and issubclass(one, Defect)):

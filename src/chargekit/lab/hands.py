@@ -19,7 +19,7 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "authorise": ("token",), "set_cap": ("circuit", "limit_a"), "create_override": ("id", "until", "who", "why"),
     "revoke_override": ("id", "who"), "list_overrides": (), "report_fault": ("kind", "subject", "who", "why"),
     "clear_fault": ("kind", "subject", "who"), "set_class": ("token", "user_class"),
-    "set_departure": ("departs",),
+    "set_departure": ("departs",), "signal": ("id", "kind", "until"),
     "power_off": (), "power_on": (), "link_cut": (), "link_mended": (), "csms_off": (), "csms_on": (),
 }  # fmt: skip
 TEXTS: Final = frozenset(
@@ -45,7 +45,7 @@ TEXTS: Final = frozenset(
         "subject",
     }
 )
-FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs", "needs_kwh"})
+FIGURES: Final = frozenset({"soc_percent", "limit_a", "until", "rank", "departs", "needs_kwh", "limit_kw", "level"})
 LONGEST: Final = 500
 LONGEST_EXI: Final = 5600
 SHORTEST_TOKEN: Final = 20
@@ -92,7 +92,7 @@ def _wrong(site: Site, to: str, name: str, value: Any, args: Mapping[str, Any]) 
         return f"group: at most {SHORTEST_TOKEN} characters expected"
     if name in ("until", "departs") and not -FARTHEST_S <= value <= FARTHEST_S:
         return f"{name}: seconds of this run expected"
-    if name in ("limit_a", "needs_kwh") and value < 0:
+    if name in ("limit_a", "limit_kw", "level", "needs_kwh") and value < 0:
         return f"{name}: at least 0 expected"
     if name == "amps" and not (isinstance(value, list) and len(value) == 3 and all(_figure(v) for v in value)):
         return "amps: three numbers expected"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chargekit.emulator.visits import Outcome, played
+from chargekit.emulator.visits import Outcome, TurnedAway, Visiting, Wish
 from chargekit.lab.assemble import CSMS, PLANT, PRESENTS_S, Lab, Plan
 from chargekit.lab.head import head_of
 from chargekit.lab.recorder import Recorder
@@ -126,7 +127,9 @@ class _Living:
         root = site.root
         caps = [one.limit_a for one in lab.bundle.rulebook.limits if one.circuit == root.name]
         self.life = Life(site.id, len(site.stations), first, days, day.name if day else "", min([root.rating_a, *caps]), root.rating_a)
-        self.life.visits = played(site, plan, first, days, seed, day)
+        self.visiting = Visiting(site, plan, first, days, seed, day)
+        self.life.visits = self.visiting.outcome
+        self.here: dict[tuple[str, int], Arrival] = {}
         self.bin_from, self.bin_wh, self.bin_top = 0.0, (0.0, 0.0), 0.0
         lab.history.subscribe(self._noted)
         about = {"seed": str(seed), "days": days, "first_day": first.isoformat(), "day": self.life.day}
@@ -134,12 +137,11 @@ class _Living:
 
     def run(self, progress: Callable[[float], None]) -> Life:
         world = self.lab.world
-        for arrival in self.life.visits.arrivals:
-            if arrival.at < self.end:
-                self._schedule(arrival)
-        for one in self.life.visits.turned_away:
-            if one.at < self.end:
-                self._later(max(one.at, 0.0), self.lab.site.id, "turned_away", {"at": one.at, "token": one.token, "class": one.user_class})
+        for wish in self.visiting.wishes:
+            if wish.at < self.visiting.begin:
+                self._comes(wish)
+            elif wish.at < self.end:
+                world.call(wish.at, partial(self._comes, wish))
         self.bin_wh = self._registers()
         looks = int(self.end / LOOK_S)
         for look in range(1, looks + 1):
@@ -158,6 +160,29 @@ class _Living:
         world = self.lab.world
         world.call(at, lambda: world.history.add(world.now, "rig", subject, kind, body) and None)
 
+    def _comes(self, wish: Wish) -> None:
+        """Somebody comes to the site."""
+        found = self.visiting.comes(wish)
+        if isinstance(found, TurnedAway):
+            said = {"at": found.at, "token": found.token, "class": found.user_class}
+            self._later(max(found.at, 0.0), self.lab.site.id, "turned_away", said)
+        elif found is not None and found.at < self.end:
+            self._schedule(found)
+
+    def _leaves(self, one: Arrival) -> None:
+        """Whoever is still there goes."""
+        where = (one.station, one.evse)
+        if self.here.get(where) is one:
+            del self.here[where]
+            self.lab.rig.act(PLANT, "unplug", {"station": one.station, "evse": one.evse})
+
+    def _asked(self, station: str, evse: int, now: float) -> None:
+        """The controller asks who has finished to make room."""
+        one = self.here.get((station, evse))
+        goes = self.visiting.asked(one, now) if one is not None else None
+        if one is not None and goes is not None and goes < self.end:
+            self.lab.world.call(goes, partial(self._leaves, one))
+
     def _schedule(self, one: Arrival) -> None:
         world, rig = self.lab.world, self.lab.rig
         where = {"station": one.station, "evse": one.evse}
@@ -166,6 +191,7 @@ class _Living:
             "joined": one.at if one.joined is None else one.joined, "stated": one.leaves_stated,
         }  # fmt: skip
         self._later(one.at, one.station, "arrival", said)
+        world.call(one.at, lambda: self.here.__setitem__((one.station, one.evse), one))
         world.call(one.at, lambda: rig.act(PLANT, "plug", {**where, "vehicle": one.vehicle, "soc_percent": one.soc_percent}))
         rules = self.lab.bundle.rulebook
         if one.leaves_stated is not None and (rules.priority.by_departure or rules.cost.plan):
@@ -175,7 +201,7 @@ class _Living:
             world.call(one.at, lambda: rig.act(CSMS, "set_departure", says))
         world.call(one.at + PRESENTS_S, lambda: rig.act(one.station, "present", {"token": one.token, "evse": one.evse}))
         if one.leaves is not None and one.leaves < self.end:
-            world.call(one.leaves, lambda: rig.act(PLANT, "unplug", where))
+            world.call(one.leaves, partial(self._leaves, one))
 
     # --- the site -----------------------------------------------------------------------------------------------
 
@@ -208,6 +234,8 @@ class _Living:
             self.life.messages += 1
         elif kind == "breaker" and not record.body["closed"]:  # type: ignore[attr-defined]
             self.life.trips.append((record.t, record.subject, str(record.body["because"])))  # type: ignore[attr-defined]
+        elif kind == "idle" and record.body["what"] == "asked":  # type: ignore[attr-defined]
+            self._asked(record.subject, int(record.body["evse"]), record.t)  # type: ignore[attr-defined]
         elif kind == "incident" and not record.body.keys() & {"ended", "again"}:  # type: ignore[attr-defined]
             name = str(record.body["kind"])  # type: ignore[attr-defined]
             self.life.incidents[name] = self.life.incidents.get(name, 0) + 1

@@ -17,6 +17,7 @@ BENCH_HANDS = frozenset({"power_off", "power_on"})
 LINK_HANDS = frozenset({"link_cut", "link_mended"})
 LEVERS = frozenset(
     {"set_cap", "create_override", "revoke_override", "list_overrides", "set_class", "set_departure", "report_fault", "clear_fault"}
+    | {"signal"}
 )
 CSMS_HANDS = frozenset({"command", "authorise", "refuse", "send_raw"})
 ENTRANCE_HANDS = frozenset({"csms_shows", "csms_expects"})

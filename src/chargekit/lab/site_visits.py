@@ -38,7 +38,7 @@ def parse_buildings(nodes: list[Located], circuits: Mapping[str, Circuit]) -> It
 
 def parse_visits(node: Located, stations: tuple[ChargingStation, ...], vehicles: Mapping[str, Vehicle]) -> VisitPlan:
     """Who comes to the site. BadInput for streams that name nobody, nothing or no place."""
-    node.only("stated_sd", "early", "streams")
+    node.only("stated_sd", "early", "moves", "streams")
     streams: dict[str, Stream] = {}
     for one in node.need("streams"):
         stream = _stream(one, stations, vehicles)
@@ -49,7 +49,8 @@ def parse_visits(node: Located, stations: tuple[ChargingStation, ...], vehicles:
         raise BadInput(node.need("streams").source, "at least one stream expected")
     return VisitPlan(
         tuple(streams.values()), node.number("stated_sd", "s", 1200.0, least=0),
-        node.number("early", "%", 3.0, least=0, most=100) / 100.0, node.source,
+        node.number("early", "%", 3.0, least=0, most=100) / 100.0,
+        node.number("moves", "%", 0.0, least=0, most=100) / 100.0, node.source,
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ class Defect:
 
     name: kebab-case, unique. seen: where it shows and how, in a firmware engineer's words. area: the conformance area
     that must catch it (`caps`, `priority`, `overrides`, `fallback`, `boot`, `authorise`, `transaction`, `profiles`,
-    `always`). point: the decision point it overrides. part: `station`, `controller`, `plant` or `meter`.
+    `stability`, `always`). point: the decision point it overrides. part: `station`, `controller`, `plant` or `meter`.
     """
 
     name: ClassVar[str]

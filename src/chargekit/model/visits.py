@@ -135,11 +135,12 @@ class Stream:
 @dataclass(frozen=True, slots=True)
 class VisitPlan:
     """What `visits:` of a site file says. `stated_sd_s`: how far off drivers are with the departure they state; `early_share`: of
-    visits that leave well before it."""
+    visits that leave well before it; `moves_share`: of drivers who go within ten minutes when they are asked to make room."""
 
     streams: tuple[Stream, ...]
     stated_sd_s: float = 1200.0
     early_share: float = 0.03
+    moves_share: float = 0.0
     source: Source = BUILT_IN
 
 

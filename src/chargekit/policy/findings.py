@@ -10,7 +10,7 @@ from chargekit.policy.rulebook import Rulebook
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong (`unreachable`, `never`, `nobody`, `gap`, `expiry`, `guarantee`, `mistake`,
+    """What is wrong (`unreachable`, `never`, `nobody`, `gap`, `expiry`, `guarantee`, `contradiction`, `mistake`,
     `response`), where, and what it leads to."""
 
     kind: str

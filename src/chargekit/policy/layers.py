@@ -7,14 +7,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
+from chargekit.policy.holds import AGAINST, COUNTS, TIMES
 from chargekit.policy.schema import BY_PATH, DOMAINS, KEYS, LAYERS, PORTFOLIO, SITE, TYPE, keys_of
 
-DEFAULTS: Final = {"lease": 900.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
+DEFAULTS: Final = {"lease": 900.0, "writes": 200.0, "margin": 1.0, "fallback": 6.0, "default": 0.0, "meter_stale": 20.0}
 MERGED: Final = frozenset({"incidents.overrides", "incidents.responses"})
 """Tables whose entries are of all layers together, the lowest that names one leading."""
 TOGETHER: Final = frozenset({"access.blocked", "incidents.roles"})
 """What every layer that says something adds to."""
-UNITS: Final = {"lease": "s", "margin": "A", "fallback": "A", "default": "A", "meter_stale": "s"}
+UNITS: Final = {"lease": "s", "writes": "a day", "margin": "A", "fallback": "A", "default": "A", "meter_stale": "s"}
+PARTS: Final = {
+    "power.holds": {**{name: f"{s:g} s" for name, s in TIMES.items()}, **{n: str(c) for n, c in COUNTS.items()}, "against": AGAINST[0]}
+}
+"""Built-in values of keys that are tables: what a layer does not say of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,9 @@ class Layers:
                 found += [Effective(name, value, layer, source) for name, value, source in _flat(path, node)]
             if not said and key.name in DEFAULTS:
                 found.append(Effective(path, f"{DEFAULTS[key.name]:g} {UNITS[key.name]}", "built-in", BUILT_IN))
+            spoken = {one.key for one in found}
+            parts = {f"{path}.{name}": value for name, value in PARTS.get(path, {}).items()}
+            found += [Effective(name, value, "built-in", BUILT_IN) for name, value in parts.items() if name not in spoken]
         return tuple(found)
 
 

@@ -15,6 +15,7 @@ from chargekit.model.site import Site
 from chargekit.policy.findings import Finding, people
 from chargekit.policy.guarantees import guarantees
 from chargekit.policy.incident_lint import incident_faults
+from chargekit.policy.lint_power import lint_power, named_in_power
 from chargekit.policy.mistakes import mistakes
 from chargekit.policy.rulebook import Rulebook
 from chargekit.policy.schema import DAY_NAMES
@@ -27,7 +28,7 @@ _WILD: Final = frozenset("*?[")
 def lint(rules: Rulebook, site: Site) -> list[Finding]:
     """Everything that is wrong with a site's rules, in the order of the files."""
     found = [*_patterns(rules), *_covered(rules), *_never(rules, site), *_nobody(rules), *_gaps(rules), *_expiry(rules)]
-    found += [*guarantees(rules, site), *mistakes(rules, site), *incident_faults(rules, site)]
+    found += [*guarantees(rules, site), *mistakes(rules, site), *incident_faults(rules, site), *lint_power(rules, site)]
     return sorted(dict.fromkeys(found), key=lambda one: (one.source.file, one.source.line, one.kind, one.message))
 
 
@@ -117,6 +118,7 @@ def _nobody(rules: Rulebook) -> Iterator[Finding]:
     if rules.priority.fairness is not None:
         named.append(("fairness", rules.priority.fairness.classes, (), rules.priority.fairness.source))
     named += [("floor", (name,), (), floor.source) for name, floor in rules.floors.items()]
+    named += named_in_power(rules)
     for what, classes, tokens, source in named:
         absent = [name for name in classes if name not in there]
         strange = [p for p in tokens if rules.default_class is None and not any(_overlap(p, q) for q, _ in rules.tokens)]

@@ -62,11 +62,20 @@ def _all_at_once(rules: Rulebook, site: Site) -> Iterator[Finding]:
 
 def _all_day(rules: Rulebook, site: Site) -> Iterator[Finding]:
     """Who comes first keeps the charger until the evening."""
-    if any(_turns(rules, name, LONGEST_TURN_S) for name in people(rules)):
+    turns = any(_turns(rules, name, LONGEST_TURN_S) for name in people(rules))
+    moved = rules.power.idle is not None and rules.power.idle.grace_s <= LONGEST_TURN_S
+    if turns and moved:
+        return
+    if turns:
+        text = (
+            f"early arrivals occupy chargers all day: they take turns at the power, but nobody is asked to move when full, so the first "
+            f"{_outlets(site)} who plug in keep their bays and whoever comes later finds none (power: idle:)"
+        )
+        yield Finding("mistake", rules.priority.order.source, text)
         return
     text = (
         f"early arrivals occupy chargers all day: nobody ever goes behind, so the first {_outlets(site)} who plug in keep their place and "
-        "whoever comes later gets what they leave (priority: rotation:)"
+        "whoever comes later gets what they leave (priority: rotation:, power: idle:)"
     )
     yield Finding("mistake", rules.priority.order.source, text)
 

@@ -23,18 +23,21 @@ from chargekit.policy.access import SiteState, decide
 from chargekit.policy.incidents import Response
 from chargekit.policy.overrides import create
 from chargekit.policy.priority import AHEAD, DAY_S, Ranked, SessionFacts, SiteFacts, rank
+from chargekit.policy.proofs_power import POWER, PowerProofs, wanted
 from chargekit.policy.rulebook import Rulebook
 from chargekit.policy.schema import KINDS
 from chargekit.policy.windows import Moment, moment, parse_instant
 
 GIVEN: Final = (
     "token", "station", "incident", "load", "departs_in", "soc", "served", "started", "past", "least_free", "override", "fault",
-    "lasted",
+    "lasted", "idle", "signal",
 )  # fmt: skip
 EXPECT: Final = (
     "class", "access", "rank", "before", "behind", "floor", "limits", "override", "response", "standing", "category", "severity", "told",
+    *POWER,
 )  # fmt: skip
 ASKED: Final = ("who", "role", "for", "why", "category", "user_class", "station", "circuit", "scope")
+OF_TOKEN: Final = ("class", "access", "rank", "before", "behind", "floor", "standing", "idle", "held", "throttled", "min_first", "shift")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,24 @@ class _Row:
     def proofs(self) -> Iterator[Proof]:
         if not self.expect.table():
             raise BadInput(self.expect.source, "nothing is expected here", f"one of {', '.join(EXPECT)}")
-        if not self.token and any(self.expect.has(key) for key in ("class", "access", "rank", "before", "behind", "floor", "standing")):
+        if not self.token and any(self.expect.has(key) for key in OF_TOKEN):
             raise BadInput(self.given.source, "whose session is it?", "given: {token: ...}")
         for key, node in self.expect.table().items():
-            yield from getattr(self, f"_{key}")(node)
+            if key not in POWER:
+                yield from getattr(self, f"_{key}")(node)
+                continue
+            found, why = self._power().found(key, node)
+            self.reasons += [why] if why else []
+            yield Proof(node.source, f"{key} of {self.token}" if self.token else key, wanted(key, node), found, why)
         because = self.node.get("because")
         if because is not None:
             held = any(because.as_text() in reason for reason in self.reasons)
             found = because.as_text() if held else "; ".join(self.reasons) or "no reason"
             yield Proof(because.source, "because", because.as_text(), found)
+
+    def _power(self) -> PowerProofs:
+        departs = self.given.number("departs_in", "s") if self.given.has("departs_in") else None
+        return PowerProofs(self.rules, self.site, self.when, self._name(self.token) or "" if self.token else "", self.given, departs)
 
     def _proof(self, node: Located, what: str, found: str, because: str = "") -> Iterator[Proof]:
         self.reasons += [because] if because else []

@@ -15,16 +15,20 @@ from chargekit.model.limit import Limit
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
 from chargekit.model.site import Site
 from chargekit.policy.access import AccessRules, parse_access
+from chargekit.policy.costs import Costing, parse_costing
+from chargekit.policy.holds import Holds, parse_holds
 from chargekit.policy.incidents import IncidentRules, parse_incidents
-from chargekit.policy.layers import Effective, Layers, Sourced
+from chargekit.policy.layers import DEFAULTS, Effective, Layers, Sourced
 from chargekit.policy.override_rules import GENERAL, OverrideRule, parse_overrides
 from chargekit.policy.people import a_pattern, narrowness, one_class
+from chargekit.policy.power import PowerRules, parse_power
 from chargekit.policy.priority import Order, PriorityRules
 from chargekit.policy.ranking import parse_priority, ranked
 from chargekit.policy.sharing import SessionCap, parse_sessions, parse_weights
 from chargekit.policy.tariff import CostRules, cost_rules
 
 COST: Final = ("plan", "price", "tariff", "demand_charge")
+COSTING: Final = ("classes", "demand_target", "opt_out")
 LONGEST_GROUP: Final = 20
 """Characters every OCPP version has room for in a group's id (1.6 section 7.28)."""
 
@@ -71,6 +75,11 @@ class Rulebook:
     overrides: Mapping[str, OverrideRule] = field(default_factory=dict)
     """By category, the general one (`override_rule`) first."""
     incidents: IncidentRules = field(default_factory=IncidentRules)
+    power: PowerRules = field(default_factory=PowerRules)
+    costing: Costing = field(default_factory=Costing)
+    holds: Holds = field(default_factory=Holds)
+    writes: Sourced = field(default_factory=lambda: Sourced(DEFAULTS["writes"], BUILT_IN))
+    """How many profiles a day an EVSE is sent, before renewals and raises get rarer."""
 
     @property
     def narrow_first(self) -> tuple[tuple[str, str], ...]:
@@ -114,7 +123,9 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
         cost_rules(*(layers.lowest("cost", key) for key in COST)),
         parse_sessions(layers.lowest("power", "sessions"), classes, site), parse_weights(layers.lowest("power", "weights"), classes),
-        overrides, parse_incidents(layers, classes),
+        overrides, parse_incidents(layers, classes), parse_power(layers, classes, site),
+        parse_costing(classes, *(layers.lowest("cost", key) for key in COSTING)),
+        parse_holds(layers.lowest("power", "holds")), _writes(layers),
     )  # fmt: skip
     _lint(rules, site)
     said = sorted((row.key, row.value) for row in rules.effective)
@@ -171,6 +182,13 @@ def _groups(layers: Layers) -> tuple[tuple[str, str], ...]:
                 raise BadInput(one.source, f"token {token!r} is in group {other!r} already", f"at {source}")
             found[token.upper()] = (token, name, one.source)
     return tuple((token, name) for token, name, _ in found.values())
+
+
+def _writes(layers: Layers) -> Sourced:
+    node = layers.lowest("power", "writes")
+    if node is not None and node.as_int() < 1:
+        raise BadInput(node.source, f"writes: 1 or more a day expected, found {node.as_int()}")
+    return layers.figure("power", "writes", "")
 
 
 def _limits(layers: Layers, site: Site) -> tuple[Limit, ...]:

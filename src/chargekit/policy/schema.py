@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chargekit.policy.holds import AGAINST, COUNTS, MOST_COUNT, TIMES
 from chargekit.policy.review import KEYS as REVIEW
 
 PORTFOLIO, TYPE, SITE = "portfolio", "site type", "site"
 LAYERS: Final = (PORTFOLIO, TYPE, SITE)
 DOMAINS: Final = ("access", "priority", "power", "cost", "incidents", "review")
 DAY_NAMES: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SIGNALS: Final = ("dimming", "level", "external")
 MOST_SESSIONS: Final = 1_000_000
 TRIGGERS: Final = ("dispatch_risk", "under_allocation", "few_free_chargers", "event")
 SEVERITIES: Final = ("minor", "major", "critical")
@@ -54,6 +56,7 @@ FLAG: Final[Shape] = {"type": "boolean"}
 NAMES: Final = _list(TEXT, 1)
 AMPS, SECONDS, ENERGY = _quantity("A"), _quantity("ms", "s", "min", "h", "d"), _quantity("kWh", "Wh")
 PERCENT: Final = _quantity("%")
+POWER: Final = _quantity("kW", "W", "MW")
 PRICE: Final[Shape] = {"type": "number"}
 ANY: Final[Shape] = {"type": ["number", "string"]}
 COUNT: Final[Shape] = {"type": "integer", "minimum": 1}
@@ -80,8 +83,17 @@ TRIGGER: Final[dict[str, Shape]] = {
     "when": {"enum": list(TRIGGERS)}, "classes": NAMES, "as": TEXT, "lasts": SECONDS, "within": SECONDS, "below": ENERGY,
     "free_below": {"type": "integer", "minimum": 1}, "days": DAYS_COUNT, "name": TEXT, "from": INSTANT, "to": INSTANT,
 }  # fmt: skip
+WRITES: Final[Shape] = {"type": "integer", "minimum": 1}
+HOW_OFTEN: Final[Shape] = {"type": "integer", "minimum": 0, "maximum": MOST_COUNT}
+HOLDS: Final[dict[str, Shape]] = {**dict.fromkeys(TIMES, SECONDS), **dict.fromkeys(COUNTS, HOW_OFTEN), "against": {"enum": list(AGAINST)}}
 
 
+IDLE: Final[dict[str, Shape]] = {"grace": SECONDS, "release": SECONDS, "below": AMPS, "notify": FLAG, "classes": NAMES}
+SIGNAL: Final[dict[str, Shape]] = {"longest": SECONDS, "floor": POWER, "exempt": NAMES, "first": NAMES, "shares": _list(PERCENT, 2)}
+COST_CLASS: Final[dict[str, Shape]] = {
+    "cap": AMPS, "above": PRICE, "pause_above": PRICE, "unless_departs_within": SECONDS, "shift": FLAG,
+}  # fmt: skip
+GUARANTEE: Final[Shape] = {"anyOf": [{"const": "strict"}, _table(("min_first",), min_first=NAMES)]}
 MAY: Final[dict[str, Shape]] = {
     "may_authorise": _list(TEXT), "max_duration": SECONDS, "scope": _list({"enum": list(SCOPES)}, 1), "holds": FLAG,
 }  # fmt: skip
@@ -143,12 +155,37 @@ KEYS: Final[tuple[Key, ...]] = (
         "how many may charge at a time on a circuit (default: the whole site), of these classes only if any are named",
     ),
     _key("power.weights", LOWER, _named({"type": "number", "exclusiveMinimum": 0}), "by class, its share of a surplus against its peers'"),
+    _key(
+        "power.throttle", LOWER, NAMES,
+        "who gives up what is above its minimum first, second, and so on, whatever the ranks; the ranks say who is admitted first",
+    ),
+    _key("power.guarantee", LOWER, GUARANTEE, "strict: by rank; min_first: these classes have their minimum before anybody has more"),
+    _key(
+        "power.budgets", (SITE,), _named(_table((), ac=AMPS, dc=AMPS)),
+        "by circuit, what AC and what DC sessions may have together, A per phase",
+    ),
+    _key(
+        "power.idle", LOWER, _table(("grace",), **IDLE),
+        "sessions that are over while the vehicle stays: who is asked to move, who is ended",
+    ),
+    _key(
+        "power.signals", LOWER, _table((), **dict.fromkeys(SIGNALS, _table(("longest",), **SIGNAL))),
+        "how limits from the grid are taken: floor, longest duration, who is exempt, who gives first",
+    ),
     _key("power.lease", LOWER, SECONDS, "how long a limit stands without renewal"),
+    _key("power.writes", LOWER, WRITES, "profiles a day an EVSE may be sent: from half of it on renewals and raises get rarer"),
+    _key("power.holds", LOWER, _table((), **HOLDS), "how long a session keeps current, waits for it, and how turns are taken"),
     _key("power.margin", LOWER, AMPS, "kept free on every circuit"),
     _key("cost.plan", LOWER, FLAG, "whether the coming day is planned by price, departures and limits"),
     _key("cost.price", LOWER, PRICE, "the price of a kWh outside the bands of the tariff"),
     _key("cost.tariff", LOWER, _list(_table(("from", "to", "price"), price=PRICE, **CLOCKS)), "prices by time of day"),
     _key("cost.demand_charge", LOWER, PRICE, "what a kW of the highest quarter of an hour costs"),
+    _key("cost.classes", LOWER, _named(_table((), **COST_CLASS)), "by class: planned into cheap hours, capped or paused above a price"),
+    _key(
+        "cost.demand_target", LOWER, {"anyOf": [*POWER["anyOf"], _table(("below",), below=POWER, **SPAN)]},
+        "what the mean of a quarter-hour at the grid is kept below",
+    ),
+    _key("cost.opt_out", LOWER, NAMES, "classes no rule of cost ever touches"),
     *(_key(f"review.{name}", (PORTFOLIO,), _table((), **dict.fromkeys(parts, ANY)), "of the review") for name, parts in REVIEW.items()),
     _key("incidents.categories", (PORTFOLIO,), _named(CATEGORY), "kinds of incident by category: how grave, and who is told when"),
     _key(

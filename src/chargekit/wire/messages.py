@@ -121,10 +121,13 @@ class TransactionEnded:
 
 @dataclass(frozen=True, slots=True)
 class LimitImposed:
-    """Something outside OCPP limits the station (`evse` 0) or an EVSE; `source` as on the wire (EMS, SO, Other, ...). Not in 1.6."""
+    """Something outside OCPP limits the station (`evse` 0) or an EVSE; `source` as on the wire (EMS, SO, Other, ...). Not in 1.6.
+    `limit_a`: to what, where it tells; `generates`: what is generated there comes on top instead (2.1). Both are read only."""
 
     evse: int
     source: str
+    limit_a: float | None = None
+    generates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,31 @@ from .protocol import Payload
 from .v2 import Differences
 from .v201_events import id_token
 
+NOMINAL_V: Final = 230.0
+MOST: Final = 1e9
 News = LimitImposed | LimitReleased | ReservationEnded
 READERS: Final[dict[str, Any]] = {
     "NotifyChargingLimit": lambda payload, cal: LimitImposed(
-        opt_whole(payload, "evseId", 0) or 0, text(table(payload, "chargingLimit"), "chargingLimitSource")
+        opt_whole(payload, "evseId", 0) or 0, text(table(payload, "chargingLimit"), "chargingLimitSource"), _imposed_a(payload),
+        table(payload, "chargingLimit").get("isLocalGeneration") is True,
     ),
     "ClearedChargingLimit": lambda payload, cal: LimitReleased(opt_whole(payload, "evseId", 0) or 0, text(payload, "chargingLimitSource")),
     "ReservationStatusUpdate": lambda payload, cal: ReservationEnded(
         whole(payload, "reservationId"), text(payload, "reservationUpdateStatus")
     ),
 }  # fmt: skip
+
+
+def _imposed_a(payload: Payload) -> float | None:
+    """The first period of the schedule of an external limit, A per phase; None where none can be made out."""
+    schedules = payload.get("chargingSchedule")
+    first: Any = schedules[0] if isinstance(schedules, list) and schedules else schedules
+    periods: Any = first.get("chargingSchedulePeriod") if isinstance(first, dict) else None
+    period: Any = periods[0] if isinstance(periods, list) and periods else None
+    limit, phases = (period.get("limit"), period.get("numberPhases", 3)) if isinstance(period, dict) else (None, 3)
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= MOST or phases not in (1, 2, 3):
+        return None
+    return float(limit) if first.get("chargingRateUnit") == "A" else float(limit) / (NOMINAL_V * phases)
 
 
 def write_news(fact: News | Other) -> tuple[str, Payload]:
