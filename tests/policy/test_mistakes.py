@@ -74,14 +74,6 @@ def test_more_guaranteed_than_the_building_has_is_refused_where_it_would_be_draw
     assert "refused.yaml:5: 16 × 13 A = 208 A is over the 125 A of grid" in str(refused.value)
 
 
-def test_the_figures_in_the_documents_are_of_every_pair() -> None:
-    text = (ROOT / "docs/policies.md").read_text()
-    for name, pair in MISTAKES.PAIRS.items():
-        assert f"|{name}|" in text.replace(" ", "") and pair.figures[0] in text
-        assert f"figures/mistake-{name}.svg" in text and (ROOT / f"docs/figures/mistake-{name}.svg").is_file()
-    assert "python ci/mistakes.py --markdown --draw docs/figures" in text
-
-
 @pytest.mark.parametrize(
     ("better", "value", "is_worse"), [("less", 2.0, True), ("less", 0.5, False), ("more", 0.5, True), ("more", None, False)]
 )
