@@ -233,10 +233,12 @@ class Steering(Precedence):
 
 
 def held_to(demand: Demand, most_a: float, why: str) -> Demand:
-    """A demand that may have no more than this for a rule's sake. The reason is only said where it binds."""
-    if most_a >= demand.most_a:
+    """A demand that may have no more than this for a rule's sake. The reason is only said where it binds, also of one that
+    waits already: it would not get more."""
+    if most_a >= max(demand.most_a, demand.least_a):
         return demand
     because = f"{demand.because}; held to {most_a:g} A: {why}"
+    most_a = min(most_a, demand.most_a)
     return replace(demand, most_a=most_a, floor_a=min(demand.floor_a, most_a), because=because)
 
 
