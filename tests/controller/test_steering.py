@@ -382,8 +382,8 @@ def test_only_who_may_be_shifted_waits_for_the_cheap_hours(lab_of: LabOf) -> Non
     comes(lab, "a-2", "RES-1", wait=60.0)
     for token in ("GST-1", "RES-1"):
         lab.rig.act(CSMS, "set_departure", {"token": token, "departs": 5 * 3600.0, "needs_kwh": 8.0})
-    # What charges already keeps its minimum for ten minutes (power.holds).
-    passes(lab, 800.0)
+    # What charges already keeps its minimum for ten minutes, and then rests for five (power.holds).
+    passes(lab, 1200.0)
     assert amps(lab, "a-1") < 1.0 and amps(lab, "a-2") > 15.0
     assert "its plan has it wait" in told(lab, "a-1")
     lab.world.run_until(3600.0 + 300.0)
