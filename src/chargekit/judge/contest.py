@@ -46,7 +46,7 @@ class Contest:
 
 
 async def contest(bench: Bench, upper: str = "", lower: str = "") -> Contest:
-    """A cap for one car and `MORE_A`, under which whoever stands above leads. `upper`, `lower`: tokens, those of the first and the last class if
+    """A cap for one car and `MORE_A`, under which whoever stands above leads. `upper`, `lower`: tokens; the first and the last class's if
     empty."""
     site = bench.site()
     arena = site.arena()
