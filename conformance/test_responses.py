@@ -61,4 +61,5 @@ async def test_lower_classes_are_suspended_when_capacity_is_lost(bench: Bench) -
     await lower.meter.holds(at_most_a=answer.keep_a, for_s=90)
     await upper.meter.draws(at_least_a=6, within_s=30)
     await fault.end()
-    await lower.meter.draws(at_least_a=5, within_s=LATE_S + 300)
+    rest_s = site.rules.holds.off_s * max(1, site.rules.holds.pauses)
+    await lower.meter.draws(at_least_a=5, within_s=LATE_S + rest_s)

@@ -46,7 +46,7 @@ class Contest:
 
 
 async def contest(bench: Bench, upper: str = "", lower: str = "") -> Contest:
-    """A cap for one car and `MORE_A`, under which whoever stands above leads. `upper`, `lower`: tokens, those of the first and the last class if
+    """A cap for one car and `MORE_A`, under which whoever stands above leads. `upper`, `lower`: tokens; the first and the last class's if
     empty."""
     site = bench.site()
     arena = site.arena()
@@ -126,8 +126,8 @@ async def prepare(contested: Arena, site: SiteUnder, kind: str, answer: Any) -> 
     for number, charger in enumerate(silent):
         await site.charge(charger, site.first(7 + number), vehicle=SMALL)
         await charger.meter.draws(at_least_a=5, within_s=180)
-    # Until what they can use is known, they may be given more.
-    await bench.sleep(150)
+    # Until what they can use is known, they may be given more, and who was paused for it waits.
+    await bench.sleep(150 + len(silent) * site.rules.holds.off_s)
 
     async def each(hand: Callable[[Charger], Awaitable[None]]) -> None:
         for charger in silent:
