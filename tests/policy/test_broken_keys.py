@@ -47,7 +47,12 @@ NAMES: dict[str, tuple[Any, ...]] = {
 WHOLE: dict[str, Any] = {
     "access.classes": {name: {"goal": "to charge"} for name in RANKS}, "access.blocked": ["RES-9"], "access.default_class": "guest",
     "access.tokens": {"RES-*": "resident", "*": "guest"}, "access.groups": {"FLAT": ["RES-1", "RES-2"]}, "priority.ranks": RANKS,
-    "power.limits": {"grid": "80 A"},
+    "power.limits": {"grid": "80 A"}, "power.guarantee": {"min_first": ["guest"]}, "power.budgets": {"side": {"ac": "50 A"}},
+    "power.signals": {
+        "dimming": {"longest": "2 h", "floor": "4.2 kW", "exempt": ["resident"]}, "external": {"longest": "12 h"},
+        "level": {"longest": "4 h", "shares": ["100 %", "50 %"], "first": ["guest"]},
+    },
+    "cost.classes": {"guest": {"cap": "8 A", "above": 0.35}, "resident": {"pause_above": 0.4, "unless_departs_within": "1 h"}},
     "priority.triggers": [{"when": "dispatch_risk", "classes": ["guest"], "within": "1 h", "lasts": "1 h"}],
     "incidents.overrides": {
         "may_authorise": ["site_manager"], "max_duration": "3 h", "scope": ["token"],

@@ -69,8 +69,9 @@ SESSIONS: Final[Shape] = {"type": "integer", "minimum": 0, "maximum": MOST_SESSI
 DATE: Final[Shape] = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
 INSTANT: Final[Shape] = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?.*)?$"}
 _DAY: Final = f"({'|'.join(DAY_NAMES)})"
+_DAYS: Final[Shape] = {"type": "string", "pattern": rf"^({_DAY}(-{_DAY})?|holidays|all)$"}
 DAYS: Final[Shape] = {
-    "anyOf": [{"enum": ["all", "holidays"]}, _list({"type": "string", "pattern": rf"^({_DAY}(-{_DAY})?|holidays|all)$"}, 1)],
+    "anyOf": [_DAYS, _list(_DAYS, 1)],
     "description": "mon-fri, sat, holidays; a holiday is no weekday; all: every day, holidays too",
 }
 CLOCKS: Final[dict[str, Shape]] = {"from": CLOCK, "to": CLOCK}
