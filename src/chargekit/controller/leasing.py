@@ -68,7 +68,7 @@ class Leasing(Operating):
                 ups.append((amps, place, grant))
             elif current is not None:
                 due = self.renewal(place, current)
-                self._renews(place, due)
+                self._renews(place, due, now)
                 if now > due:
                     # What it has is renewed in any case; a little more must find room like every raise.
                     self._lease(place, min(amps, held), grant, now, out)
@@ -84,9 +84,9 @@ class Leasing(Operating):
         """Nothing is to be sent to an EVSE up to then, unless it is granted something else or its claims change."""
         place.quiet_until, place.granted_a, place.stamp = until, amps, place.outgoing.stamp
 
-    def _renews(self, place: Place, due: float) -> None:
-        """The lease of an EVSE at rest is to be renewed then."""
-        if due < math.inf and due != place.renews_at:
+    def _renews(self, place: Place, due: float, now: float) -> None:
+        """The lease of an EVSE at rest is to be renewed then; one that is due already is renewed by the decision, or once it is back."""
+        if now < due < math.inf and due != place.renews_at:
             place.renews_at = due
             self._renewals_made += 1
             heappush(self._renewals, (due, self._renewals_made, place))
