@@ -77,7 +77,7 @@ def cost(text: str) -> str:
         (power("throttle: [guest, guest]"), "policy.yaml:4: guest is throttled twice"),
         (power("throttle: []"), "policy.yaml:4: nobody is throttled first"),
         (power("guarantee: lax"), "policy.yaml:4: strict or min_first expected, found 'lax'"),
-        (power("guarantee: {min_first: []}"), "policy.yaml:4: nobody has its minimum first"),
+        (power("guarantee: {min_first: []}"), "policy.yaml:4: a list of at least one class expected, found none"),
         (power("budgets: {roof: {ac: 10 A}}"), "policy.yaml:4: circuit 'roof' is not known"),
         (power("budgets: {grid: {hvdc: 10 A}}"), "policy.yaml:4: unknown key 'hvdc'"),
         (cost("classes: {guest: {cap: 4 A, above: 0.3}}"), "policy.yaml:6: no vehicle charges with 4 A: below 6 A a cap is a pause"),

@@ -87,8 +87,6 @@ def _guarantee(node: Located | None, classes: Collection[str]) -> MinFirst | Non
     if not isinstance(node.value, dict):
         raise BadInput(node.source, f"strict or min_first expected, found {str(node.value)[:20]!r}", "guarantee: {min_first: [guest]}")
     named = named_classes(node.only("min_first").need("min_first"), classes)
-    if not named:
-        raise BadInput(node.source, "nobody has its minimum first", "guarantee: strict")
     return MinFirst(named, node.source)
 
 
