@@ -43,20 +43,20 @@ def test_who_was_given_current_keeps_its_minimum_for_ten_minutes():
     assert kind(hold, 100.0, Holds(on_s=0.0)) is None
 
 
-def test_who_was_paused_waits_and_longer_with_each_pause():
+def test_who_was_paused_again_waits_and_longer_with_each_pause():
     hold = charging()
     moved(hold, seen(given=False), RULES, 1000.0)
     assert hold.pauses == 1
-    assert kind(hold, 1000.0) == ("off", 1300.0)
-    assert kind(hold, 1300.0) is None
-    assert kind(hold, 1000.0, led=True) is None, "an override waits for no timer"
-    for count, waits_s in ((2, 600.0), (3, 900.0), (4, 900.0)):
+    assert kind(hold, 1000.0) is None, "one pause is no flapping"
+    for count, waits_s in ((2, 300.0), (3, 600.0), (4, 900.0), (5, 900.0)):
         at = 10_000.0 * count
         moved(hold, seen(), RULES, at)
         moved(hold, seen(drawn_a=10.0), RULES, at + 20)
         moved(hold, seen(given=False), RULES, at + 100)
         assert hold.pauses == count
         assert kind(hold, at + 100) == ("off", at + 100 + waits_s)
+        assert kind(hold, at + 100 + waits_s) is None
+        assert kind(hold, at + 100, led=True) is None, "an override waits for no timer"
 
 
 def test_after_its_pauses_it_keeps_its_minimum():

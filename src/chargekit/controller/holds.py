@@ -93,7 +93,8 @@ def standing(hold: Hold, rules: Holds, on_s: float, over: tuple[float, str], now
     if hold.on_since is None:
         if led:
             return None
-        waits_s = rules.off_s * max(1, min(hold.pauses, max(1, rules.pauses)))
+        # One pause is no flapping: a session that made room for another comes back as soon as it leads again.
+        waits_s = rules.off_s * min(hold.pauses - 1, max(1, rules.pauses))
         if hold.off_since is not None and now < hold.off_since + waits_s:
             return Standing("off", hold.off_since, hold.off_since + waits_s, hold.pauses)
         if now < over[0] + rules.overcurrent_s:
