@@ -20,10 +20,10 @@ MOST_COUNT: Final = 1000
 @dataclass(frozen=True, slots=True)
 class Holds:
     """Times in seconds. `on_s`: a session given current keeps at least its minimum so long; 0: no hold. `off_s`: one that was paused for
-    the second time is not admitted again before, and as much later with each further pause. `overcurrent_s`: nobody is admitted below a circuit over its
-    rating before so long after. `turn_s`: the first turn where not all of a rank can have their minimum, each as long as all before
-    and once more; 0: no turns. `pauses`: after so many a session keeps its minimum.
-    `against`: whom a hold stands against: `peers` of its rank, or `all`, as a floor does."""
+    the second time is not admitted again before, and as much later with each further pause. `overcurrent_s`: nobody is admitted below
+    a circuit over its rating before so long after. `turn_s`: the first turn where not all of a rank can have their minimum, each as long
+    as all before and once more; 0: no turns. `pauses`: after so many a session keeps its minimum. `against`: whom a hold stands against:
+    `peers` of its rank, or `all`, as a floor does."""
 
     on_s: float = TIMES["on"]
     off_s: float = TIMES["off"]
