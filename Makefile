@@ -19,7 +19,7 @@ run: setup
 	$(BIN)/chargekit run
 
 test: setup
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 2 --dist worksteal
 
 perf: setup
 	$(BIN)/python -m tests.perf

@@ -69,8 +69,15 @@ def bundle(site):
     return load_site(site, stations=12)
 
 
-@pytest.mark.parametrize("site", SITES)
-@pytest.mark.parametrize("case", CASES)
+def pairs():
+    """Every case at one of the living sites, in turn; at all of them in `make deep`."""
+    for number, case in enumerate(CASES):
+        for site in SITES:
+            here = site == SITES[number % len(SITES)]
+            yield pytest.param(site, case, marks=() if here else pytest.mark.deep, id=f"{case}-{site}")
+
+
+@pytest.mark.parametrize(("site", "case"), pairs())
 def test_a_good_controller_passes_on_every_site(site, case):
     found = run_trial(Setting(bundle(site)), known_case(case), bundle(site).site.id)
     there, why = BY_RULE.get(case, (SITES, ""))
