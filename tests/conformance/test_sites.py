@@ -60,6 +60,7 @@ BY_RULE = {
     "CK-THR-101": ((), "throttled before one that ranks lower"),
     "CK-THR-102": ((), "has its minimum first"),
     "CK-BUD-101": (("campus",), "no budget of AC or DC"),
+    "CK-STB-101": (("depot", "workplace", "destination", "multifamily"), ""),
 }
 """Cases about rules not every site has: where they apply, and what is said elsewhere."""
 

@@ -61,7 +61,7 @@ def test_the_whole_of_an_explanation(run):
         "limit       8 A granted; 6 to 32 A wanted, the outlet gives 32 A; 8 A in force\n"
         "bound by    phase L1 of circuit grid\n"
         "              41 A import limit (site layer, policy.yaml:4)\n"
-        "             − 1 A margin: site_types/mixed_use.yaml:14\n"
+        "             − 1 A margin: site_types/mixed_use.yaml:16\n"
         "            − 32 A to higher ranks: a/1: rank 2 of 4: class resident (site_types/mixed_use.yaml:6)\n"
         "             − 8 A to itself: b/1: rank 4 of 4: class guest (site_types/mixed_use.yaml:6)\n"
         "             = 0 A left\n"
@@ -178,8 +178,9 @@ def test_a_tampered_record_is_explained_as_such_with_code_3(run, tmp_path, capsy
 )
 def test_a_record_no_operator_wrote_is_refused_with_its_line(run, tmp_path, change, text):
     path, line = tampered(run, tmp_path, change)
+    at_s = orjson.loads((run / "records" / "one.jsonl").read_bytes().splitlines()[line - 1])["t"]
     with pytest.raises(BadInput) as refused:
-        explain(path, "58", "b")
+        explain(path, str(at_s), "b")
     assert str(refused.value).startswith(f"{path}:{line}: {text}")
 
 

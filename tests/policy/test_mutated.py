@@ -23,6 +23,7 @@ from chargekit.lab.sitefile import load_site
 from chargekit.lab.yamlfile import load, parse
 from chargekit.model.located import BadInput, Located
 from chargekit.model.site import Site
+from chargekit.policy.layers import MERGED, TOGETHER
 from chargekit.policy.lint import lint
 from chargekit.policy.rulebook import Rulebook, rulebook
 
@@ -71,7 +72,12 @@ def said_in(text: str, rules: Rulebook, layer: str) -> None:
     for domain, part in (yaml.safe_load(text) or {}).items():
         for key, value in (part or {}).items() if domain != "fixed" else ():
             path = f"{domain}.{key}"
-            if value is not None and (path not in hidden or path == "access.blocked"):
+            if value is not None and path in MERGED and path in hidden:
+                # Entries of several layers, the lowest that names one leading: what is in force of this layer stands in its file.
+                said = set(rows(path, value))
+                assert {row for row in told if row[0].startswith(f"{path}.")} <= said
+                wanted |= {row for row in told if row[0].startswith(f"{path}.")}
+            elif value is not None and (path not in hidden or path in TOGETHER):
                 wanted |= set(rows(path, value))
     assert told == wanted
 

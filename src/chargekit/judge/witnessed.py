@@ -12,7 +12,7 @@ from chargekit.judge.doorway import Doorway
 from chargekit.lab.assemble import Lab
 from chargekit.model.calendar import Calendar
 from chargekit.model.metering import MeterSample
-from chargekit.wire import Unreadable, codec
+from chargekit.wire import Unreadable, codec, schemas
 from chargekit.wire.messages import (
     AuthorizeAsked,
     Booted,
@@ -111,6 +111,11 @@ class StationSeen:
     def tells(self, fact: type) -> bool:
         """Whether its version has a message for such a fact."""
         return bool(self.version) and fact not in codec(self.version).LACKS
+
+    @property
+    def shows_messages(self) -> bool:
+        """Whether its version has messages for a display (2.x, O01)."""
+        return bool(self.version) and "SetDisplayMessage" in schemas.actions(self.version)
 
     def running(self, evse: int = 1) -> TxSeen | None:
         return next((t for t in reversed(self.transactions) if t.evse == evse and not t.over), None)
