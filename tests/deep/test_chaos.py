@@ -16,7 +16,7 @@ def test_no_breaker_opens_and_energy_flows_whatever_fails():
 
 
 def test_a_controller_that_ignores_limits_trips_the_same_plant_under_the_same_seed():
-    bad = Chaos("workplace", 1, "chaos", "everyone-at-once", hours=11.0, stations=20, defects=(NoTree,), optimum=False)
+    bad = Chaos("workplace", 2, "chaos", "everyone-at-once", hours=11.0, stations=20, defects=(NoTree,), optimum=False)
     bad.ran.kind = "bad"
     assert bad.run().trips
 
