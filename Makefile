@@ -16,7 +16,7 @@ setup: .venv/.stamp
 	@touch $@
 
 run: setup
-	$(BIN)/chargekit run
+	$(BIN)/chargekit run --workers 2
 
 test: setup
 	$(BIN)/pytest -q -n 2 --dist worksteal
