@@ -103,7 +103,7 @@ def test_no_key_that_an_upper_layer_locked_can_be_touched_below(path: str, upper
         assert f"{path} is fixed by the {upper} at {upper.replace(' ', '_')}.yaml:3" in str(told.value)
         assert str(told.value.source) == f"{lower.replace(' ', '_')}.yaml:3"
     # Unlocked it may be said by whom the table names.
-    if lower in BY_PATH[tuple(path.split("."))].layers:  # type: ignore[index]
+    if lower in BY_PATH[tuple(path.split("."))].layers:
         assert [(layer, node.value) for layer, node in layered({lower: saying(path)}).said(*path.split("."))] == [(lower, 1)]
 
 
@@ -111,7 +111,7 @@ def test_no_key_that_an_upper_layer_locked_can_be_touched_below(path: str, upper
 @pytest.mark.parametrize("path", EVERY_KEY)
 def test_no_key_can_be_said_by_a_layer_that_may_not(path: str, upper: str, lower: str) -> None:
     """What belongs to an upper layer alone is fixed by what that one says; what belongs below is for those to say."""
-    allowed = BY_PATH[tuple(path.split("."))].layers  # type: ignore[index]
+    allowed = BY_PATH[tuple(path.split("."))].layers
     texts = {layer: saying(path) for layer in (upper, lower)}
     if lower not in allowed and upper in allowed:
         with pytest.raises(BadInput, match=f"{path} is fixed by the {upper} at {upper.replace(' ', '_')}.yaml:3") as told:

@@ -228,14 +228,14 @@ class _Living:
         self.life.bins.append(Bin(self.bin_from, kw[0], kw[1], self.bin_top, plugged, charging))
         self.bin_from, self.bin_wh, self.bin_top = now, wh, 0.0
 
-    def _noted(self, record: object) -> None:
-        witness, kind = record.witness, record.kind  # type: ignore[attr-defined]
+    def _noted(self, record: Record) -> None:
+        witness, kind = record.witness, record.kind
         if witness == "wire":
             self.life.messages += 1
-        elif kind == "breaker" and not record.body["closed"]:  # type: ignore[attr-defined]
-            self.life.trips.append((record.t, record.subject, str(record.body["because"])))  # type: ignore[attr-defined]
-        elif kind == "idle" and record.body["what"] == "asked":  # type: ignore[attr-defined]
-            self._asked(record.subject, int(record.body["evse"]), record.t)  # type: ignore[attr-defined]
-        elif kind == "incident" and not record.body.keys() & {"ended", "again"}:  # type: ignore[attr-defined]
-            name = str(record.body["kind"])  # type: ignore[attr-defined]
+        elif kind == "breaker" and not record.body["closed"]:
+            self.life.trips.append((record.t, record.subject, str(record.body["because"])))
+        elif kind == "idle" and record.body["what"] == "asked":
+            self._asked(record.subject, int(record.body["evse"]), record.t)
+        elif kind == "incident" and not record.body.keys() & {"ended", "again"}:
+            name = str(record.body["kind"])
             self.life.incidents[name] = self.life.incidents.get(name, 0) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +33,8 @@ class PowerProofs:
 
     def found(self, key: str, node: Located) -> tuple[str, str]:
         """What the rules say, as the row would write it, and why."""
-        return getattr(self, f"_{key}")(node)  # type: ignore[no-any-return]
+        row: Callable[[Located], tuple[str, str]] = getattr(self, f"_{key}")
+        return row(node)
 
     def _idle(self, node: Located) -> tuple[str, str]:
         rule = self.rules.power.idle
