@@ -237,11 +237,24 @@ def lenient(key: Key, path: Path, wrong: Any) -> bool:
     return free and isinstance(wrong, int | float | date | str)
 
 
+def leaf(value: Any, path: Path) -> bool:
+    """Whether something that is not a table is said there."""
+    for key in path:
+        value = value[key]
+    return value is not None and not isinstance(value, dict)
+
+
 def in_force(rules: Rulebook, name: str, layer: str, mutant: Any) -> None:
     """What stands there is what counts; it is finite; it can be linted and decided by."""
     rows = {row.key: row for row in rules.effective if row.key == name or row.key.startswith(f"{name}.")}
-    # What a table leaves out keeps its default.
-    assert all(row.layer != layer if mutant is None else row.layer in (layer, "built-in") for row in rows.values())
+    if name in TOGETHER:
+        # What it says is its own, and only that; the rest is what the layers above say.
+        said = {".".join((name, *map(str, path))) for path in places(mutant) if leaf(mutant, path)}
+        for row in rows.values():
+            assert (row.layer == layer) is (row.key in said) or row.layer == "built-in", row
+    else:
+        # What a table leaves out keeps its default.
+        assert all(row.layer != layer if mutant is None else row.layer in (layer, "built-in") for row in rows.values())
     for finding in lint(rules, site()):
         assert one_line(finding, 1000).isprintable()
     for figure in (rules.lease_s, rules.margin_a, rules.fallback_a, rules.default_a, rules.meter_stale_s, *rules.floors.values()):

@@ -85,7 +85,7 @@ def said_in(text: str, rules: Rulebook, layer: str) -> None:
 def rows(path: str, value: object) -> Iterator[tuple[str, str]]:
     """Rows of `policy show`, made from plain data."""
     if isinstance(value, dict):
-        for key, one in value.items():
+        for key, one in ((key, one) for key, one in value.items() if one is not None):
             yield from rows(f"{path}.{key}", one)
     elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
         yield from ((f"{path}.{number}", line_of(one)) for number, one in enumerate(value, 1))

@@ -125,7 +125,7 @@ def _merged(path: str, said: list[tuple[str, Located]]) -> Iterator[Effective]:
     """The entries of all layers: what a lower one says of an entry stands in place of it, or, of a category of overrides, beside it."""
     rows: dict[str, Effective] = {}
     for layer, node in reversed(said):
-        for name in node.table() if path == "incidents.responses" else ():
+        for name in [name for name in node.table() if node.has(name)] if path == "incidents.responses" else ():
             rows = {key: row for key, row in rows.items() if key != f"{path}.{name}" and not key.startswith(f"{path}.{name}.")}
         rows.update({name: Effective(name, value, layer, source) for name, value, source in _flat(path, node)})
     yield from rows.values()
@@ -133,7 +133,7 @@ def _merged(path: str, said: list[tuple[str, Located]]) -> Iterator[Effective]:
 
 def _flat(path: str, node: Located) -> Iterator[tuple[str, str, Source]]:
     if isinstance(node.value, dict):
-        for name, one in node.table().items():
+        for name, one in ((name, one) for name, one in node.table().items() if node.has(name)):
             yield from _flat(f"{path}.{name}", one)
     elif isinstance(node.value, list) and any(isinstance(one.value, dict) for one in node.items()):
         for number, one in enumerate(node.items(), 1):
