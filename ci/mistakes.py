@@ -49,15 +49,15 @@ PAIRS = {
     ),
     "destination": Pair(
         "destination", "visitor charging treated like reserved long-dwell parking",
-        ("energy_delivered[guest]", "session_success", "missed_departures[guest]"), 8,
+        ("wait_time[policy]", "turned_away", "idle_occupancy", "wait[P90]"), 8,
     ),
     "multifamily": Pair(
         "multifamily", "promising more guaranteed power than the building has",
         ("wait_time[pauses]", "guarantee_met[resident]", "fairness[resident]", "wait[P90]"), 14,
     ),
     "mixed_use": Pair(
-        "campus", "one access rule for all users at all times",
-        ("energy_delivered[resident]", "guarantee_met[resident]", "missed_departures[resident]"), 8,
+        str(FOLDER / "mixed_use/fleet.yaml"), "one access rule for all users at all times",
+        ("guarantee_met[resident]", "missed_departures[resident]", "fairness[resident]"), 16,
     ),
 }  # fmt: skip
 
