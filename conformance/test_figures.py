@@ -90,7 +90,7 @@ async def test_a_cap_shows_in_the_quarter_hours(bench: Bench) -> None:
     await site.set_cap(cap_a)
     await bench.sleep(60)
     capped = bench.now
-    await bench.sleep(2.2 * QUARTER_S)
+    await bench.rest(2.2 * QUARTER_S)
     means = [kw for begin, kw in quarter_hours(facts_of(bench)) if begin >= capped]
     if not means:
         raise Unclear("the grid meter's register shows no whole quarter of an hour")

@@ -49,7 +49,7 @@ async def test_a_session_that_is_over_is_ended_after_its_release(bench: Bench) -
     began = bench.now
     done = await full(bench, site, people)
     # Whoever finished first was done at the earliest when it came.
-    await bench.sleep(max(0.0, rule.release_s - (done - began) - 60.0))
+    await bench.rest(max(0.0, rule.release_s - (done - began) - 60.0))
     running = [charger.transaction for charger, _ in people]
     for (charger, token), tx in zip(people, running, strict=True):
         if tx is None:
@@ -62,7 +62,7 @@ async def test_a_session_that_is_over_is_ended_after_its_release(bench: Bench) -
             raise Failed(f"{charger.name} told the reason {tx.reason} for an end ordered from afar", [tx.ended_seq])
         bench.measure(Measured(f"idle time of {token} at its end", bench.now - done, "s", at_most=rule.release_s + 120.0), [tx.ended_seq])
     if others:
-        await bench.sleep(max(0.0, done + rule.release_s + 300.0 - bench.now))
+        await bench.rest(max(0.0, done + rule.release_s + 300.0 - bench.now))
         if spared.transaction is None:
             raise Failed(f"the session of class {others[0]}, which no rule ends, was ended", [bench.seen.last_seq])
 
@@ -102,7 +102,7 @@ async def test_who_waits_for_power_is_not_idle(bench: Bench) -> None:
     await site.set_cap(4.0 + site.rules.margin_a.value, arena.circuit.name)
     for charger in (one, two):
         await charger.meter.settles(at_most_a=0.5, within=60)
-    await bench.sleep(rule.release_s + 300.0)
+    await bench.rest(rule.release_s + 300.0)
     for charger in (one, two):
         if charger.transaction is None:
             raise Failed(f"a session that waited for power at {charger.name} was ended", [bench.seen.last_seq])
