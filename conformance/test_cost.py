@@ -129,3 +129,57 @@ async def test_the_quarter_hour_stays_below_its_target_and_the_protected_keep_th
     bench.measure(Measured("mean of a quarter of an hour", mean_kw, "kW", at_most=target_kw * 1.01), records)
     bench.measure(Measured("share of the target that is used", mean_kw / target_kw * 100, "%", at_least=80), records)
     bench.measure(Measured("current of the protected vehicle", one.meter.now_a(), "A", at_least=15.0), [one.meter.last().seq])
+
+
+SHIFT_LEAD_S = 1500.0
+HOUR_S = 3600.0
+REPLAN_S = 60.0
+
+
+def shifted(ahead: Hours) -> tuple[str, float]:
+    """A class the plan moves into cheap hours, and when such hours begin."""
+    book = ahead.rules
+    names = [name for name in book.classes if book.costing.classes.get(name) is not None and book.costing.shifts(name)]
+    names = [name for name in names if book.costing.classes[name].shift and named(book, name)]
+    if not book.cost.plan or not names:
+        raise NotApplicable("no class of this site is planned into cheap hours (cost: plan: true, classes: ... shift: true)")
+    cheapest = min((book.cost.price, *(band.price for band in book.cost.bands)))
+    at = ahead.becomes(lambda moment: book.cost.price_at(int(moment.minute)) <= cheapest)
+    if at is None:
+        raise NotApplicable("no cheap hours of this site begin within two hours")
+    return names[0], at
+
+
+@case(
+    "CK-CST-104", scope="site", covers={"load shifting", "time of use", "departure"}, area="cost", limit_s=14400,
+    starts=shortly_before(lambda ahead: shifted(ahead)[1], SHIFT_LEAD_S),
+)  # fmt: skip
+async def test_a_shifted_class_waits_for_the_cheap_hours_where_it_can(bench: Bench) -> None:
+    """Two vehicles of a shifted class say when they leave and what they need. One can have it all in the cheap hours to come: it stops
+    charging as soon as the rules let it, waits, and charges once they have begun. The other leaves as they begin: it charges in the dear
+    ones, and has what it needs."""
+    site = bench.site()
+    name, at = shifted(hours(site, SHIFT_LEAD_S - 60.0))
+    waits, leaves = site.arena().chargers
+    patient, pressed = of_class(site, name, 1), of_class(site, name, 2)
+    await bench.rest(max(0.0, at - bench.now - SHIFT_LEAD_S))
+    await site.settle([(waits, patient), (leaves, pressed)])
+    full_kw = min(waits.meter.now_a(), leaves.meter.now_a()) * waits.phases * waits.profile.voltage_v / 1000.0
+    bench.check_bound(waits.meter.now_a(), 1.0, "a shift into cheap hours")
+    had_wh, since = (await leaves.meter.fresh()).energy_wh, bench.now
+    needs_kwh = full_kw * (at - since) / HOUR_S * 0.8
+    begun = leaves.transaction
+    assert begun is not None
+    # A need is told for the whole of a session: what was charged before counts.
+    told_kwh = needs_kwh + (had_wh - begun.began_wh) / 1000.0
+    await site.lever("set_departure", token=pressed, departs=at, needs_kwh=told_kwh)
+    await site.lever("set_departure", token=patient, departs=at + 2.0 * HOUR_S, needs_kwh=full_kw)
+    # Who charges is not interrupted at once.
+    await waits.meter.settles(at_most_a=0.5, within=site.rules.holds.on_s + 3.0 * REPLAN_S)
+    with bench.resting():
+        await waits.meter.holds(at_most_a=0.5, for_s=max(0.0, at - bench.now - 10.0))
+    got = (await leaves.meter.fresh()).energy_wh - had_wh
+    figure = f"share of its need that {leaves.name} had as it was to leave"
+    bench.measure(Measured(figure, got / needs_kwh / 10.0, "%", at_least=95), [leaves.meter.last().seq])
+    await bench.sleep(max(0.0, at - bench.now))
+    await waits.meter.draws(at_least_a=8.0, within_s=site.rules.holds.off_s + 2.0 * REPLAN_S)
