@@ -5,7 +5,6 @@ from chargekit.judge.hours import Hours, shortly_before
 from chargekit.judge.people import hours, is_refused, named, of_class, outside
 from chargekit.policy.access import AccessWindow, fits
 
-
 LEAD_S = 300.0
 
 

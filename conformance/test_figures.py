@@ -18,7 +18,7 @@ async def stays(bench: Bench, site: SiteUnder, chargers: list[Charger], for_s: f
     who = [site.someone(number) for number in range(len(chargers))]
     for charger, token in zip(chargers, who, strict=True):
         await site.charge(charger, token, vehicle=VEHICLE)
-    await bench.sleep(for_s)
+    await bench.rest(for_s)
     for charger in chargers:
         await charger.press_stop()
         await bench.seen.until(lambda charger=charger: charger.transaction is None, 60)
@@ -114,7 +114,7 @@ async def test_an_outage_counts_once_and_is_over(bench: Bench) -> None:
     await one.mend_link()
     back = await bench.seen.until(lambda: one.seen.online, 600)
     outage_s = bench.now - cut
-    await bench.sleep(600)
+    await bench.rest(600)
     told, records = reckoned(bench), [bench.seen.last_seq]
     if not back:
         raise Failed(f"{one.name} counts as down for {_down_s(facts_of(bench), port) / 60:.0f} min: its link never came back", records)

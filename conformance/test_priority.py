@@ -158,7 +158,7 @@ async def back_again(
     arena = site.arena()
     one, two = arena.chargers
     await site.settle([(one, who)])
-    await bench.sleep(for_s)
+    await bench.rest(for_s)
     await one.press_stop()
     await one.expect(lambda: one.transaction is None, 60, "the end its user asked for")
     await one.unplug()

@@ -24,6 +24,7 @@ VEHICLE = "compact-3ph"
 DC_VEHICLE = "hyundai-ioniq-5-2021"
 TOKEN = "RES-1"
 REPLY_S = 20.0
+READ_S = 10.0
 REST_EVERY_S = 5.0
 
 
@@ -120,7 +121,7 @@ class Instrument:
     async def fresh(self) -> Reading:
         """Wait for a reading taken from now on."""
         seen, after = self.bench.seen, seen_seq(self.bench)
-        if not await seen.until(lambda: self.id in seen.meters and seen.meters[self.id].seq > after, 10.0 + self.bench.lab.plan.meter_every_s):
+        if not await seen.until(lambda: self.id in seen.meters and seen.meters[self.id].seq > after, READ_S):
             raise Unclear(f"meter {self.id} does not answer")
         return self.last()
 

@@ -69,7 +69,7 @@ class SiteUnder:
         if "csms_off" not in self.bench.lab.rig.can:
             raise NotApplicable("nobody can switch off the controller under test (a rig on its supply would)")
         await self.bench.hand(CSMS, "csms_off")
-        await self.bench.sleep(for_s)
+        await self.bench.rest(for_s)
         await self.bench.hand(CSMS, "csms_on", forget=forget)
 
     async def set_cap(self, limit_a: float, circuit: str | None = None) -> None:
