@@ -89,12 +89,7 @@ async def test_a_station_cut_off_falls_to_the_sites_fallback(bench: Bench) -> No
 async def test_without_a_controller_the_site_falls_to_its_fallback(bench: Bench) -> None:
     """While the controller is dead every station of a circuit falls to its fallback; once it is back they charge as before."""
     site = bench.site()
-    circuit, chargers, safe_a = site.contested()
-    for number, charger in enumerate(chargers):
-        await site.charge(charger, site.someone(number), soc_percent=15)
-    await bench.sleep(120)
-    before_a, _ = await site.flows_a(chargers)
-    bench.check_bound(before_a, safe_a, "a fallback")
+    circuit, chargers, safe_a, before_a = await site.busy("a fallback")
     await site.without_controller(site.rules.lease_s.value + chargers[0].profile.settle_s + 10)
     flows_a, records = await site.flows_a(chargers)
     figure = f"current of the stations of {circuit.name}, their controller dead for longer than a lease"
