@@ -36,7 +36,8 @@ class Hours:
 
     def becomes(self, holds: Callable[[Moment], bool]) -> float | None:
         """The first run time, on a whole minute of the site's clock, at which this comes to hold; None if it does not."""
-        at = self.now + (-self.calendar.local(self.now).second) % MINUTE_S
+        local = self.calendar.local(self.now)
+        at = self.now + -(local.second + local.microsecond / 1e6) % MINUTE_S
         before = holds(self.at(at))
         while at <= self.now + self.latest_s:
             now_it = holds(self.at(at))
