@@ -58,6 +58,7 @@ BY_RULE = {
     "CK-CST-102": ((), "paused by a price that comes to hold within two hours"),
     "CK-CST-103": ((), "no demand target"),
     "CK-CST-104": (("depot",), "planned into cheap hours"),
+    "CK-KPI-107": (("multifamily", "campus"), "no token of class resident may charge"),
     "CK-THR-101": ((), "throttled before one that ranks lower"),
     "CK-THR-102": ((), "has its minimum first"),
     "CK-BUD-101": (("campus",), "no budget of AC or DC"),

@@ -19,7 +19,7 @@ HOUR_S = 3600.0
 
 def hours(now=0.0, soonest_s=0.0, latest_s=AHEAD_S):
     bundle = load_site("mixed-use")
-    return Hours(bundle.rulebook, bundle.site.calendar, now, soonest_s, latest_s)
+    return Hours(bundle, bundle.site.calendar, now, soonest_s, latest_s)
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,15 @@ MINUTE_S: Final = 60.0
 class Hours:
     """A site's rules and clock from run time `now` on. A change counts where it comes `soonest_s` to `latest_s` from now."""
 
-    rules: Any
+    bundle: SiteBundle
     calendar: Calendar
     now: float
     soonest_s: float
     latest_s: float
+
+    @property
+    def rules(self) -> Any:
+        return self.bundle.rulebook
 
     def at(self, when: float) -> Moment:
         """A run time on the site's clock."""
@@ -64,7 +68,7 @@ def shortly_before(find: Callable[[Hours], float], lead_s: float) -> Callable[[S
 
     def starts(bundle: SiteBundle) -> float:
         try:
-            return find(Hours(bundle.rulebook, bundle.site.calendar, 0.0, lead_s, AHEAD_S)) - lead_s
+            return find(Hours(bundle, bundle.site.calendar, 0.0, lead_s, AHEAD_S)) - lead_s
         except NotApplicable:
             return 0.0
 

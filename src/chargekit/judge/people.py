@@ -19,7 +19,8 @@ PATIENCE_S: Final = 7200.0
 
 def hours(site: SiteUnder, soonest_s: float = 0.0) -> Hours:
     """The hours a case waits for."""
-    return Hours(site.rules, site.bench.lab.site.calendar, site.bench.now, soonest_s, PATIENCE_S)
+    lab = site.bench.lab
+    return Hours(lab.bundle, lab.site.calendar, lab.world.now, soonest_s, PATIENCE_S)
 
 
 def when(site: SiteUnder, at: float) -> Moment:

@@ -176,6 +176,18 @@ class SiteUnder:
         await self.bench.reach("Booted", charger=charger)
         await charger.charging(vehicle or (DC_VEHICLE if charger.dc else BIG), who, soc_percent)
 
+    async def visit(self, charger: Charger, who: str, *, needs_kwh: float, leaves: float) -> None:
+        """A vehicle comes and charges whose driver said what it needs and when it is to leave: on record, as a driveway would have it."""
+        rule = self.rules.class_of(who)
+        await self.bench.reach("Booted", charger=charger)
+        now = self.bench.now
+        said = {
+            "evse": charger.evse, "token": who, "class": rule.name if rule is not None else "", "requested_kwh": needs_kwh,
+            "joined": now, "stated": leaves,
+        }  # fmt: skip
+        self.bench.lab.history.add(now, "rig", charger.name, "arrival", said)
+        await self.charge(charger, who)
+
     async def settle(self, chargers: Sequence[tuple[Charger, str]]) -> None:
         """Equal vehicles start one after the other, each once the last draws what it can."""
         for charger, who in chargers:
