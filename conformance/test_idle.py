@@ -29,8 +29,9 @@ async def full(bench: Bench, site: SiteUnder, who: Sequence[tuple[Charger, str]]
     for charger, token in who:
         await site.charge(charger, token, soc_percent=FULL_SOC, vehicle="compact-3ph")
         await charger.meter.draws(at_least_a=1.0, within_s=180)
-    for charger, _ in who:
-        await charger.meter.settles(at_most_a=0.5, within=900)
+    with bench.resting():
+        for charger, _ in who:
+            await charger.meter.settles(at_most_a=0.5, within=900)
     return bench.now
 
 
@@ -80,7 +81,8 @@ async def test_who_has_finished_is_asked_to_move(bench: Bench) -> None:
     charger = able[-1]
     done = await full(bench, site, [(charger, of_class(site, name))])
     before = len(charger.seen.shown)
-    await charger.expect(lambda: len(charger.seen.shown) > before, rule.grace_s + 120.0, "a message that asks to move")
+    with bench.resting():
+        await charger.expect(lambda: len(charger.seen.shown) > before, rule.grace_s + 120.0, "a message that asks to move")
     took_s, grace_s = bench.now - done, rule.grace_s
     took = Measured("time from having finished to being asked", took_s, "s", at_least=grace_s - 60.0, at_most=grace_s + 120.0)
     bench.measure(took, [bench.seen.last_seq])

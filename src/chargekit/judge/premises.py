@@ -200,7 +200,7 @@ class SiteUnder:
         grid, base_a = self.meter(self.grid.name), await self.base_a()
         for number, charger in enumerate(self.ac[:6] if self.moves(self.grid.name) else self.ac[:4]):
             await self.charge(charger, self.first(number), vehicle=VEHICLE)
-        await self.bench.sleep(240)
+        await self.bench.rest(240)
         demand_a = (await grid.fresh()).most_a - base_a
         if demand_a < LEAST_DEMAND_A:
             raise Unclear(f"only {demand_a:.1f} A of demand could be raised: a cap would prove nothing")
