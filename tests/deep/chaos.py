@@ -65,7 +65,8 @@ def smaller(bundle):
     """The site with every circuit a third smaller."""
     site = bundle.site
     circuits = {name: replace(one, rating_a=one.rating_a * SMALLER) for name, one in site.circuits.items()}
-    return replace(bundle, site=replace(site, circuits=circuits))
+    limits = tuple(replace(one, limit_a=min(one.limit_a, circuits[one.circuit].rating_a)) for one in bundle.rulebook.limits)
+    return replace(bundle, site=replace(site, circuits=circuits), rulebook=replace(bundle.rulebook, limits=limits))
 
 
 class Chaos:
