@@ -32,13 +32,18 @@ def _said(row: Effective | None) -> tuple[str, str]:
 
 @policy.command()
 def show(site: SiteName) -> None:
-    """The rules in force at a site: each value, the layer that says it, and file and line."""
+    """The rules in force at a site: each value, the layer that says it, file and line, and which layer locked it; then the circuits
+    with their ratings, and the limits below them."""
+    from chargekit.lab.policies import circuit_rows, locked_rows
     from chargekit.lab.sitefile import load_site
 
     with told():
-        rules = load_site(site).rulebook
-        show_table(("rule", "value", "layer", "written at"), [(r.key, r.value, r.layer, str(r.source)) for r in rules.effective])
-        print(f"revision {rules.revision}")
+        bundle = load_site(site)
+        show_table(("rule", "value", "layer", "written at", "locked by"), locked_rows(bundle.rulebook))
+        print()
+        columns = ("circuit", "fed by", "EVSEs", "rating", "written at", "limit", "written at")
+        show_table(columns, circuit_rows(bundle.rulebook, bundle.site))
+        print(f"\nrevision {bundle.rulebook.revision}")
 
 
 @policy.command()

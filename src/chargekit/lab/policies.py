@@ -11,10 +11,12 @@ from chargekit.lab.bundled import fleets_folder
 from chargekit.lab.sitefile import SiteBundle, layers_of, load_site, site_file
 from chargekit.lab.yamlfile import load
 from chargekit.model.located import BadInput
+from chargekit.model.site import Site
 from chargekit.policy.findings import Finding, people
-from chargekit.policy.layers import Effective
+from chargekit.policy.layers import Effective, Lock
 from chargekit.policy.lint import lint
 from chargekit.policy.proofs import Proof, prove
+from chargekit.policy.rulebook import Rulebook
 from chargekit.policy.schema import KEYS, LAYERS, SITE, TYPE, json_schema
 
 
@@ -45,6 +47,32 @@ def differences(one: SiteBundle, other: SiteBundle) -> Iterator[Difference]:
         a, b = left.get(key), right.get(key)
         if (a.value if a else None) != (b.value if b else None):
             yield Difference(key, a, b)
+
+
+def locked_rows(rules: Rulebook) -> list[tuple[str, str, str, str, str]]:
+    """Rule, value, layer, where, and which upper layer keeps the site from saying otherwise. What is locked at nothing is there, too."""
+    locks = {lock.key: lock for lock in rules.locks}
+    rows = [(r.key, r.value, r.layer, str(r.source), _lock(locks.get(_rule(r.key)))) for r in rules.effective]
+    said = {_rule(r.key) for r in rules.effective}
+    unsaid = [lock for lock in rules.locks if lock.key not in said and lock.source is not None]
+    return rows + [(lock.key, "(nothing)", "-", "-", _lock(lock)) for lock in unsaid]
+
+
+def _lock(lock: Lock | None) -> str:
+    return "-" if lock is None else f"{lock.layer} ({lock.source})"
+
+
+def circuit_rows(rules: Rulebook, site: Site) -> list[tuple[str, ...]]:
+    """Every circuit with what feeds it, the EVSEs below it, its rating and, where rules limit it further, that limit; each with its line."""
+    rows = []
+    for circuit in site.circuits.values():
+        evses = sum(len(station.model.evses) for station in site.below(circuit.name))
+        limits = [one for one in rules.limits if one.circuit == circuit.name and one.rule != "rating"]
+        lowest = min(limits, key=lambda one: one.limit_a, default=None)
+        rated = f"{circuit.rating_a:g} A" + (f", {circuit.limit_kw:g} kW" if circuit.limit_kw is not None else "")
+        said = (f"{lowest.limit_a:g} A", str(lowest.source)) if lowest is not None else ("-", "-")
+        rows.append((circuit.name, circuit.parent or "-", str(evses), rated, str(circuit.source), *said))
+    return rows
 
 
 def drift(bundle: SiteBundle) -> Iterator[Difference]:

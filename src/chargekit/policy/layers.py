@@ -40,6 +40,15 @@ class Effective:
     source: Source
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A key, `domain.name`, that the site may not touch: the layer that keeps it, and where it says so; None: nothing is said of it."""
+
+    key: str
+    layer: str
+    source: Source | None
+
+
 class Layers:
     """The layers' trees, highest first. BadInput for a key a layer may not say, and for one an upper layer fixed, naming both lines."""
 
@@ -101,6 +110,19 @@ class Layers:
         if node is None:
             return Sourced(DEFAULTS[key], BUILT_IN)
         return Sourced(node.as_number(unit, least=0), node.source)
+
+    def locks(self) -> tuple[Lock, ...]:
+        """The keys a site may not touch, in the order of the table of keys: those in an upper layer's `fixed`, and those that are for
+        upper layers alone to say."""
+        found = []
+        for key in KEYS:
+            fixed = self.fixed.get((key.domain, key.name))
+            if fixed is not None:
+                found.append(Lock(f"{key.domain}.{key.name}", *fixed))
+            elif SITE not in key.layers:
+                said = next(self.said(key.domain, key.name), None)
+                found.append(Lock(f"{key.domain}.{key.name}", said[0] if said else key.layers[-1], said[1].source if said else None))
+        return tuple(found)
 
     def effective(self, without: str = "") -> tuple[Effective, ...]:
         """Every value in force, in the order of the table of keys; `without`: as if that layer said nothing."""
