@@ -48,14 +48,17 @@ def show(site: SiteName) -> None:
 
 @policy.command()
 def diff(one: SiteName, other: SiteName) -> None:
-    """Where two sites' rules differ."""
+    """Where two sites' rules differ: what the second adds to the first, removes and changes."""
     from chargekit.lab.policies import differences
     from chargekit.lab.sitefile import load_site
 
     with told():
         a, b = load_site(one), load_site(other)
-        rows = [(d.key, *_said(d.one), *_said(d.other)) for d in differences(a, b)]
-        show_table(("rule", a.site.id, "written at", b.site.id, "written at"), rows)
+        rows = [(d.key, d.change, *_said(d.one), *_said(d.other)) for d in differences(a, b)]
+        if rows:
+            show_table(("rule", "change", a.site.id, "written at", b.site.id, "written at"), rows)
+        else:
+            print(f"no difference: {one_line(a.site.id, 60)} and {one_line(b.site.id, 60)} have the same rules")
 
 
 @policy.command()
@@ -68,9 +71,9 @@ def drift(sites: Sites = None) -> None:
         rows = []
         for name in _sites(sites):
             bundle = load_site(name)
-            rows += [(bundle.site.id, d.key, *_said(d.one), *_said(d.other)) for d in drifting(bundle)]
+            rows += [(bundle.site.id, d.key, d.change, *_said(d.one), *_said(d.other)) for d in drifting(bundle)]
         if rows:
-            show_table(("site", "rule", "template", "written at", "site says", "written at"), rows)
+            show_table(("site", "rule", "change", "template", "written at", "site says", "written at"), rows)
         else:
             print("no drift: every site follows its template")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from chargekit.lab.bundled import fleets_folder
@@ -12,21 +11,14 @@ from chargekit.lab.sitefile import SiteBundle, layers_of, load_site, site_file
 from chargekit.lab.yamlfile import load
 from chargekit.model.located import BadInput
 from chargekit.model.site import Site
+from chargekit.policy.comparing import Difference
+from chargekit.policy.comparing import differences as compared
 from chargekit.policy.findings import Finding, people
-from chargekit.policy.layers import Effective, Lock
+from chargekit.policy.layers import Lock
 from chargekit.policy.lint import lint
 from chargekit.policy.proofs import Proof, prove
 from chargekit.policy.rulebook import Rulebook
 from chargekit.policy.schema import KEYS, LAYERS, SITE, TYPE, json_schema
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One key that two rulebooks answer differently; None: it says nothing there."""
-
-    key: str
-    one: Effective | None
-    other: Effective | None
 
 
 def schema_files() -> dict[str, str]:
@@ -40,13 +32,8 @@ def schemas_folder() -> Path:
 
 
 def differences(one: SiteBundle, other: SiteBundle) -> Iterator[Difference]:
-    """Every key whose effective value differs between two sites, in the order of the rulebook."""
-    left = {row.key: row for row in one.rulebook.effective}
-    right = {row.key: row for row in other.rulebook.effective}
-    for key in dict.fromkeys((*left, *right)):
-        a, b = left.get(key), right.get(key)
-        if (a.value if a else None) != (b.value if b else None):
-            yield Difference(key, a, b)
+    """What two sites' rules answer differently, in the order of the rulebook."""
+    return compared(one.rulebook.effective, other.rulebook.effective)
 
 
 def locked_rows(rules: Rulebook) -> list[tuple[str, str, str, str, str]]:
@@ -63,8 +50,8 @@ def _lock(lock: Lock | None) -> str:
 
 
 def circuit_rows(rules: Rulebook, site: Site) -> list[tuple[str, ...]]:
-    """Every circuit with what feeds it, the EVSEs below it, its rating and, where rules limit it further, that limit; each with its line."""
-    rows = []
+    """Every circuit: what feeds it, the EVSEs below it, its rating and, where rules limit it further, that limit; each with its line."""
+    rows: list[tuple[str, ...]] = []
     for circuit in site.circuits.values():
         evses = sum(len(station.model.evses) for station in site.below(circuit.name))
         limits = [one for one in rules.limits if one.circuit == circuit.name and one.rule != "rating"]
@@ -78,17 +65,11 @@ def circuit_rows(rules: Rulebook, site: Site) -> list[tuple[str, ...]]:
 def drift(bundle: SiteBundle) -> Iterator[Difference]:
     """Where a site says otherwise than its site type's template, or what the template left out: (template's value, the site's).
     What only a site can say, as its tokens and limits, is no drift."""
-    layers = layers_of(bundle.name)
-    template = {row.key: row for row in layers.effective(without=SITE)}
-    mine = {row.key: row for row in bundle.rulebook.effective}
-    touched = {_rule(key) for key, row in mine.items() if row.layer == SITE}
-    ruled = {f"{key.domain}.{key.name}" for key in KEYS if TYPE in key.layers}
-    for key in dict.fromkeys((*template, *mine)):
-        if _rule(key) not in touched & ruled:
-            continue
-        a, b = template.get(key), mine.get(key)
-        if (a.value if a else None) != (b.value if b else None):
-            yield Difference(key, a, b)
+    mine = bundle.rulebook.effective
+    touched = {_rule(row.key) for row in mine if row.layer == SITE}
+    ruled = {f"{key.domain}.{key.name}" for key in KEYS if TYPE in key.layers} & touched
+    template = [row for row in layers_of(bundle.name).effective(without=SITE) if _rule(row.key) in ruled]
+    return compared(template, [row for row in mine if _rule(row.key) in ruled])
 
 
 def _rule(key: str) -> str:
