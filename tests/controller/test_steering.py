@@ -45,9 +45,9 @@ def lab_of(tmp_path: Path) -> Iterator[LabOf]:
         lab.close()
 
 
-def comes(lab: Lab, station: str, token: str, soc: float = 20.0, vehicle: str = "compact-3ph", wait: float = 180.0) -> None:
-    lab.rig.act(PLANT, "plug", {"station": station, "evse": 1, "vehicle": vehicle, "soc_percent": soc})
-    lab.rig.act(station, "present", {"token": token, "evse": 1})
+def comes(lab: Lab, station: str, token: str, soc: float = 20.0, vehicle: str = "compact-3ph", wait: float = 180.0, evse: int = 1) -> None:
+    lab.rig.act(PLANT, "plug", {"station": station, "evse": evse, "vehicle": vehicle, "soc_percent": soc})
+    lab.rig.act(station, "present", {"token": token, "evse": evse})
     lab.world.run_until(lab.world.now + wait)
 
 
@@ -185,6 +185,35 @@ def test_a_station_that_tells_its_external_limit_leaves_the_rest_to_others(lab_o
     passes(lab, 60.0)
     assert amps(lab, "a-3") > 15.0
     assert [n.get("ended") for n in notes(lab, "signal")] == [None, "released"]
+
+
+DUAL = SITE.replace("a-3, model: generic-ac-22,", "a-3, model: generic-ac-22-dual,")
+
+
+@pytest.mark.parametrize(("args", "limit"), [({"limit_a": 16.0}, "16 A"), ({"limit_kw": 11.04}, "11 kW")])
+def test_a_limit_on_a_whole_station_binds_the_sum_of_its_evses(tmp_path: Path, args: dict[str, float], limit: str) -> None:
+    (tmp_path / "fleet.yaml").write_text(DUAL)
+    (tmp_path / "policy.yaml").write_text(TOKENS + "power:\n  limits: {grid: 28 A}\n  signals: {external: {longest: 1 h}}\n")
+    lab = Lab(load_site(str(tmp_path)), Plan(operate=True))
+    lab.world.run_until(60.0)
+    comes(lab, "a-1", "GST-1")
+    comes(lab, "a-3", "RES-1")
+    comes(lab, "a-3", "RES-2", evse=2)
+    both = [lab.plant.tap("a-3", evse) for evse in (1, 2)]
+    together = sum(max(tap.read(lab.world.now).current_a) for tap in both)
+    assert together > 25.0 and amps(lab, "a-1") == 0.0
+    signals(lab, id="ems", kind="external", who="EMS", station="a-3", until=lab.world.now + 900.0, **args)
+    passes(lab, 420.0)
+    # 16 A are for both: not for each, and what they may not have is the visitor's.
+    assert [max(tap.read(lab.world.now).current_a) for tap in both] == pytest.approx([8.0, 8.0], abs=0.3)
+    assert amps(lab, "a-1") == pytest.approx(11.0, abs=0.6)
+    sentence = told(lab, "a-3")
+    assert "gets 8 A of" in sentence and f"the limit on station a-3 is full: of {limit} (EMS limits it, " in sentence
+    assert "go to a-3/2 of its own rank" in sentence and "policy.yaml:5" in sentence
+    signals(lab, id="ems", kind="external", station="a-3", until=lab.world.now)
+    passes(lab, 120.0)
+    assert sum(max(tap.read(lab.world.now).current_a) for tap in both) > 25.0
+    lab.close()
 
 
 def test_a_signal_outlives_the_controller(lab_of: LabOf) -> None:

@@ -11,7 +11,8 @@ is None in a difference. A body holds
 | `reserved` | `[circuit, A on L1, L2, L3]`: what nobody can be given |
 | `base` | the same, of that only what meters show beside the sessions |
 | `concurrent` | caps on sessions `[circuit, most, file, line, groups]` |
-| `budgets`, `reserved_by` | of AC and DC `[circuit, A, kind, file, line, rule]`; what of `reserved` is of a kind `[circuit, kind, A…]` |
+| `budgets`, `reserved_by` | of AC and DC `[circuit, A, kind, file, line, rule]`, of a station's EVSEs `[…, ids, kW]` with `station <id>` |
+| | for the kind; what of `reserved` is of a kind `[circuit, kind, A…]` |
 | `overrides` | `[id, who, why, created, until, token, station, class, role, category, circuit, holds]`, whole as well |
 | `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use, AC or DC]` |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from chargekit.controller.allocator import Allocation, Concurrent, Demand
+from chargekit.controller.allocator import Allocation, Budget, Concurrent, Demand
 from chargekit.controller.holds import RULES, Standing
 from chargekit.controller.places import Answered, Place
 from chargekit.model.limit import Limit, PhaseAmps
@@ -179,7 +180,7 @@ class DecisionLog:
             "reserved": [[name, *amps] for name, amps in reserved.items() if any(amps)],
             "base": [[name, *amps] for name, amps in operator.meters.unexplained().items() if any(amps)],
             "concurrent": [[o.circuit, o.most, o.source.file, o.source.line, sorted(o.groups)] for o in concurrent],
-            "budgets": [[o.circuit, o.limit_a, o.current, o.source.file, o.source.line, o.rule] for o in operator.budgets],
+            "budgets": [_budget_row(one) for one in operator.budgets],
             "reserved_by": [[name, current, *amps] for (name, current), amps in operator.spent_by.items()],
             "overrides": [_override_row(one) for one in operator.overrides],
         }
@@ -273,6 +274,11 @@ def _demand_row(one: Demand, own_a: float) -> Row:
         one.circuit, one.rank, _lists(one.tie), list(one.phases), one.least_a, one.most_a, one.because, one.weight, one.floor_a,
         one.step_a, one.group, own_a, one.current,
     ]  # fmt: skip
+
+
+def _budget_row(one: Budget) -> Row:
+    row: Row = [one.circuit, finite(one.limit_a), one.current, one.source.file, one.source.line, one.rule]
+    return [*row, sorted(one.members), one.limit_kw] if one.members else row
 
 
 def _override_row(one: Override) -> Row:

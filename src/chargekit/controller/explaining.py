@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from chargekit.controller.allocator import Allocation, Demand
+from chargekit.controller.allocator import Allocation, Budget, Demand
 from chargekit.controller.holds import CAPS, Kind
 from chargekit.controller.replaying import Holding, Line, Responded, Seated, Situation, through
 from chargekit.controller.room import NOMINAL_V, PHASE
@@ -289,7 +289,7 @@ def _names(parts: Sequence[Part], *, why: bool = False) -> str:
 def _row(one: Situation, demand: Demand, bound_by: str) -> int | None:
     """The row of the allocator's table whose name this is; None for what is no row of its own (served, unbalance)."""
     room = one.given.room()
-    rows, _ = room.rows(demand.circuit, demand.phases, demand.current)
+    rows, _ = room.rows(demand.circuit, demand.phases, demand.current, demand.id)
     return next((row for row in (*rows, *room.gates(demand.circuit, demand.group)) if room.name(row) == bound_by), None)
 
 
@@ -311,9 +311,7 @@ def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Bindin
     name, phase = limit.circuit, row % 4
     budget = room.budget(row)
     if budget is not None:
-        parts = _parts(one, allocation, demand, name, (phase,), 1.0, current=budget.current)
-        what = f"phase {PHASE[phase]} of the {budget.current.upper()} budget of circuit {name}"
-        return Binding(name, what, "A", limit.rule, limit.source, limit.limit_a, parts, limit.limit_a - sum(part.amount for part in parts))
+        return _budgeted(one, allocation, demand, budget, phase)
     if phase < 3:
         cap = one.before_margin(limit)
         parts = _parts(one, allocation, demand, name, (phase,), 1.0, cap - limit.limit_a)
@@ -323,6 +321,16 @@ def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Bindin
     cap = limit.limit_kw or 0.0
     left = cap - sum(part.amount for part in parts)
     return Binding(name, f"the kW cap of circuit {name}", "kW", limit.rule, limit.source, cap, parts, left)
+
+
+def _budgeted(one: Situation, allocation: Allocation, demand: Demand, budget: Budget, phase: int) -> Binding:
+    name, kw = budget.circuit, budget.limit_kw if phase == 3 else None
+    phases, scale, cap = ((phase,), 1.0, budget.limit_a) if kw is None else ((0, 1, 2), NOMINAL_V / 1000.0, kw)
+    parts = _parts(one, allocation, demand, name, phases, scale, budget=budget)
+    left = cap - sum(part.amount for part in parts)
+    if kw is not None:
+        return Binding(name, budget.what, "kW", budget.rule, budget.source, cap, parts, left)
+    return Binding(name, f"phase {PHASE[phase]} of {budget.what}", "A", budget.rule, budget.source, cap, parts, left)
 
 
 def _unbalance(one: Situation, allocation: Allocation, demand: Demand, bound_by: str) -> Binding | None:
@@ -340,22 +348,23 @@ def _unbalance(one: Situation, allocation: Allocation, demand: Demand, bound_by:
 
 def _parts(
     one: Situation, allocation: Allocation, demand: Demand, name: str, phases: tuple[int, ...], scale: float, margin: float = 0.0,
-    current: str = "",
+    budget: Budget | None = None,
 ) -> tuple[Part, ...]:  # fmt: skip
-    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions; of one kind of current, if one is
-    named, which leaves out what flows beside the sessions."""
+    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions; only what a budget counts, if one is
+    given, which leaves out what flows beside the sessions."""
     parts: list[Part] = []
     if margin > 0:
         parts.append(Part("margin", "margin", margin, str(one.figures["margin"][1])))
     below = {c for c in one.given.tree if name in one.given.path(c)}
-    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below and not current}
+    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below and budget is None}
     parts += [Part("base", circuit, amps * scale, "its meter shows it beside the sessions") for circuit, amps in base.items() if amps > EPS]
     unled = []
     for key, line in one.lines.items():
         amps = line.could_a * sum(p in one.places[key].phases for p in phases)
-        if line.state != "led" and amps > EPS and one.places[key].circuit in below and not current:
+        if line.state != "led" and amps > EPS and one.places[key].circuit in below and budget is None:
             unled.append(Part("reserved", key, amps * scale, STATES.get(line.state, line.state)))
-    reserved = one.given.reserved.items() if not current else [(c, a) for (c, k), a in one.given.reserved_by.items() if k == current]
+    by_kind = one.given.reserved_by.items()
+    reserved = one.given.reserved.items() if budget is None else [(c, a) for (c, k), a in by_kind if k == budget.current]
     held = sum(amps[p] for circuit, amps in reserved if circuit in below for p in phases) * scale
     other = held - sum(base.values()) * scale - sum(part.amount for part in unled)
     parts += sorted(unled, key=lambda part: (-part.amount, part.who))
@@ -363,7 +372,7 @@ def _parts(
         parts.append(Part("reserved", "others", other))
 
     def share(other: Demand, amps: float) -> float:
-        counts = other.circuit in below and current in ("", other.current)
+        counts = other.circuit in below and (budget is None or budget.counts(other.id, other.current))
         return amps * scale * sum(p in other.phases for p in phases) if counts else 0.0
 
     return (*parts, *_users(one, allocation, demand, share))

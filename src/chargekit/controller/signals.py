@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.controller.places import Place
+from chargekit.controller.room import STATION, Budget
 from chargekit.model.limit import Limit
 from chargekit.policy.signals import NOMINAL_V, Signal, SignalRule, floor_a
 from chargekit.wire.messages import LimitImposed
@@ -104,6 +105,27 @@ class SignalDesk:
     def limits(self, now: float) -> list[Limit]:
         """The limits on circuits that follow."""
         return [self._limit(one, rule) for one, rule in self.leading(now) if one.circuit]
+
+    def stations(self, now: float) -> tuple[Budget, ...]:
+        """What those for a whole station leave its EVSEs together, the lowest of each unit; that of a station of one binds it alone."""
+        lowest: dict[tuple[str, bool], tuple[float, Signal, SignalRule]] = {}
+        for one, rule in self.leading(now):
+            if one.station and not one.evse:
+                key, amount = (one.station, one.limit_kw is None), one.limit_a if one.limit_kw is None else one.limit_kw
+                if amount is not None and (key not in lowest or amount < lowest[key][0]):
+                    lowest[key] = amount, one, rule
+        members: dict[str, list[Place]] = {}
+        for place in self.operator.places.values() if lowest else ():
+            members.setdefault(place.key[0], []).append(place)
+        found = []
+        for (station, in_amps), (amount, one, rule) in lowest.items():
+            places = members.get(station, [])
+            if len(places) > 1:
+                idents, name = frozenset(f"{p.key[0]}/{p.key[1]}" for p in places), f"{STATION}{station}"
+                why = f"{one.who or 'somebody'} limits it"
+                amps, kw = (amount, None) if in_amps else (math.inf, amount)
+                found.append(Budget(places[0].circuit, amps, name, rule.source, why, idents, kw))
+        return tuple(found)
 
     def _limit(self, one: Signal, rule: SignalRule) -> Limit:
         circuit = self.operator.site.circuits[one.circuit]

@@ -121,6 +121,10 @@ def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:
     assert limit is not None
     budget = room.budget(row)
     if budget is not None:
+        if budget.members:
+            without = tuple(b for b in given.budgets if b is not budget)
+            yield f"the limit on {budget.current} released ({budget.rule})", replace(given, budgets=without)
+            return
         wider = tuple(replace(b, limit_a=b.limit_a + MORE_A) if b is budget else b for b in given.budgets)
         yield f"a {budget.current.upper()} budget of {MORE_A:g} A more on {budget.circuit}", replace(given, budgets=wider)
         return
