@@ -74,7 +74,7 @@ class One:
         self.demand, self.step = demand, max(1, round(demand.step_a * 10))
         self.least = -(-math.ceil(demand.least_a * 10 - 1e-6) // self.step) * self.step
         self.most = deci(demand.most_a) // self.step * self.step
-        self.floor = deci(demand.floor_a)
+        self.floor = -(-math.ceil(demand.floor_a * 10 - 1e-6) // self.step) * self.step
         self.weight = Fraction(demand.weight)
         self.level = 0
 

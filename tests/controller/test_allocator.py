@@ -117,6 +117,16 @@ def test_floors_go_in_order_of_rank():
     assert given_to([replace(d, floor_a=25.0) for d in found]) == {"high": 25.0, "low": 15.0}
 
 
+@pytest.mark.parametrize(
+    ("floor_a", "step_a", "amps"), [(6.087, 0.1, 6.1), (6.1, 0.5, 6.5), (6.1, 1.0, 7.0), (7.0, 1.0, 7.0), (18.3, 1.0, 19.0)]
+)
+def test_a_floor_is_kept_up_to_the_stations_next_step(floor_a, step_a, amps):
+    low, high = replace(demand("low", rank=1), floor_a=floor_a, step_a=step_a), demand("high", most=40.0)
+    assert given_to([low, high])["low"] == amps
+    # Where the step above does not fit, the one below is had.
+    assert given_to([low, high], [Limit("a", amps - 0.05)])["low"] == pytest.approx(max(0.0, amps - step_a if amps - step_a >= 6 else 0.0))
+
+
 def test_a_surplus_is_shared_by_weight_above_the_minima():
     """40 A less two minima of 6 A are 28 A: 21 and 7."""
     assert given_to([replace(demand("x"), weight=3.0), demand("y")]) == {"x": 27.0, "y": 13.0}

@@ -116,6 +116,26 @@ def test_a_dimming_never_goes_below_what_each_keeps_unless_the_connection_does(l
     assert amps(lab, "a-1") == pytest.approx(6.1, abs=0.2) and amps(lab, "a-2") == 0.0
 
 
+def test_what_each_keeps_is_rounded_up_to_what_its_station_knows(tmp_path: Path) -> None:
+    """A step of half an ampere on three phases, one of a tenth on one: neither is below 4.2 kW, and the cap leaves room for it."""
+    site = SITE.replace("a-1, model: generic-ac-22", "a-1, model: generic-ac-11").replace(
+        "a-2, model: generic-ac-22", "a-2, model: generic-ac-7"
+    )
+    (tmp_path / "fleet.yaml").write_text(site)
+    (tmp_path / "policy.yaml").write_text(TOKENS + DIMMING)
+    lab = Lab(load_site(str(tmp_path)), Plan(operate=True))
+    lab.world.run_until(60.0)
+    comes(lab, "a-1", "RES-1")
+    comes(lab, "a-2", "RES-2", vehicle="small-22kw")
+    signals(lab, id="dso-1", kind="dimming", who="DSO", until=lab.world.now + 600.0, limit_kw=0.0)
+    passes(lab, 60.0)
+    grants = lab.controller.operator._last[3].grants
+    assert {key: grant.amps for key, grant in grants.items()} == {"a-1/1": 6.5, "a-2/1": 18.3}
+    assert 6.5 * 3 * 0.23 >= 4.2 and 18.3 * 0.23 >= 4.2
+    assert amps(lab, "a-1") == pytest.approx(6.5, abs=0.1) and amps(lab, "a-2") == pytest.approx(18.3, abs=0.2)
+    lab.close()
+
+
 def test_exempt_sessions_are_not_dimmed_and_do_not_count(lab_of: LabOf) -> None:
     lab = lab_of(DIMMING.replace("floor: 4.2 kW", "floor: 4.2 kW, exempt: [resident]"))
     comes(lab, "a-1", "RES-1")

@@ -34,8 +34,9 @@ UNBALANCE_ROUNDS: Final = 40
 class Demand:
     """Who wants how much, A per phase at the grid side: nothing, or `least_a`..`most_a`, on these site phases. Rank 0 comes first.
 
-    `floor_a` is protected: it is served before any rank's surplus. `weight`: its share of a surplus against its peers'. `step_a`: the
-    station's own step, at least 0.1 A. `group`: what caps on concurrent sessions may name. `current`: "ac" or "dc", whose budgets count it.
+    `floor_a` is protected: it is served before any rank's surplus, up to the next step where that fits. `weight`: its share of a surplus
+    against its peers'. `step_a`: the station's own step, at least 0.1 A. `group`: what caps on concurrent sessions may name. `current`:
+    "ac" or "dc", whose budgets count it.
     """
 
     id: str

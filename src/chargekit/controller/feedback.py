@@ -55,9 +55,8 @@ class Feedback(Operating):
     def wanting(self, place: Place, demand: Demand) -> Demand:
         """What its readings make of a demand: no less than its vehicle takes, in its station's own steps; after all others, if it takes
         nothing."""
-        appetite, model = place.appetite, place.peer.spec.model
-        step_a = max(0.1, round(model.pwm_step_a, 1))
+        appetite = place.appetite
         if appetite.last:
             because = f"{demand.because}; behind all that draw, as it draws nothing"
             return replace(demand, rank=LAST, least_a=appetite.lowest_a, floor_a=0.0, because=because)
-        return replace(demand, least_a=appetite.lowest_a, step_a=step_a)
+        return replace(demand, least_a=appetite.lowest_a, step_a=place.step_a)
