@@ -2,8 +2,9 @@
 
 from chargekit.judge import Bench, Charger, Failed, Measured, NotApplicable, SiteUnder, Unclear, case
 from chargekit.judge.contest import manager, put_first
-from chargekit.judge.kpi import outages, quarter_hours
+from chargekit.judge.kpi import quarter_hours
 from chargekit.judge.kpi_facts import Facts
+from chargekit.judge.kpi_faults import outages
 from chargekit.judge.kpi_review import Trigger, triggers
 from chargekit.judge.reckoning import facts_of, reckoned
 

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from chargekit import __version__
 from chargekit.faces.plain import one_line
-from chargekit.judge.kpi import Figure, by_key, figures
+from chargekit.judge.kpi import by_key, figures
 from chargekit.judge.kpi_facts import Facts, NoHead, head_from
+from chargekit.judge.kpi_figure import Figure
 from chargekit.judge.kpi_review import Trigger, triggers
 from chargekit.lab.recorder import lines_of
 from chargekit.model.located import BadInput, Source

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chargekit.judge.bench import Bench
-from chargekit.judge.kpi import Figure, by_key, figures
+from chargekit.judge.kpi import by_key, figures
 from chargekit.judge.kpi_facts import Facts, head_from
+from chargekit.judge.kpi_figure import Figure
 from chargekit.judge.verdict import Unclear
 
 
