@@ -14,6 +14,7 @@ from chargekit.wire.messages import Metered
 from chargekit.world.events import Effect
 
 LAST: Final = 1000
+RESTS: Final = "; behind all that draw, as it draws nothing"
 """The rank of those that draw nothing: after all that do."""
 
 
@@ -57,6 +58,6 @@ class Feedback(Operating):
         nothing."""
         appetite = place.appetite
         if appetite.last:
-            because = f"{demand.because}; behind all that draw, as it draws nothing"
+            because = demand.because + RESTS
             return replace(demand, rank=LAST, least_a=appetite.lowest_a, floor_a=0.0, because=because)
         return replace(demand, least_a=appetite.lowest_a, step_a=place.step_a)

@@ -16,6 +16,7 @@ from chargekit.controller.decisions_log import ENDLESS, FIXED, KEYED, WHOLE, cha
 from chargekit.controller.holds import CAPS, RULES
 from chargekit.controller.holds import Standing as Held
 from chargekit.controller.room import STATION, Room
+from chargekit.controller.upcoming import Change
 from chargekit.model.calendar import Calendar
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.located import Source
@@ -160,6 +161,7 @@ class Situation:
     own_most_a: Mapping[str, float] = field(default_factory=dict)
     holds: Mapping[str, Holding] = field(default_factory=dict)
     responses: Mapping[str, Responded] = field(default_factory=dict)
+    upcoming: tuple[Change, ...] = ()
 
     def figure(self, name: str) -> float:
         return self.figures[name][0]
@@ -272,6 +274,7 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         {key: _number(row[11]) for key, row in state["demands"].items()},
         {key: _hold(row) for key, row in state["holds"].items()},
         {key: _responded(row) for key, row in state["responses"].items() if key in state["demands"]},
+        tuple(_change(row) for row in state.get("next", ())),
     )  # fmt: skip
 
 
@@ -336,6 +339,11 @@ def _responded(row: Sequence[Any]) -> Responded:
     incident, kind, subject, how, file, line, rank, floor, most, weight = row
     before = _whole(rank), _number(floor), _number(most), _number(weight)
     return Responded(_text(incident), _text(kind), _text(subject), _text(how), _source(file, line), *before)
+
+
+def _change(row: Sequence[Any]) -> Change:
+    t, what, circuit, station, classes = row
+    return Change(_number(t), _text(what), _text(circuit), _text(station), tuple(map(_text, classes)))
 
 
 def _line(row: Sequence[Any]) -> Line:
