@@ -387,7 +387,7 @@ cost:
     site.come(30, "b", "GST-1")
     site.lever(60, "signal", id="dso", kind="dimming", who="DSO", until=500.0, limit_kw=30)
     site.at(100)
-    dimmed = (500.0, "dimming dso of DSO to 30 kW ends (policy.yaml:5)")
+    dimmed = (500.0, "dimming dso of DSO to 30 kW ends, unless it ended before (policy.yaml:5)")
     target = (1800.0, "the demand target of 60 kW begins (policy.yaml:10)")
     dear = (900.0, "a kWh costs 0.5 from then on (policy.yaml:8), 0.2 till then")
     assert [row for row in site.why("b/1").next_changes if row[1].startswith(("dimming", "the demand", "a kWh"))] == [dimmed, dear, target]
@@ -408,9 +408,7 @@ def test_beside_an_override_stands_the_rank_of_the_hour(tmp_path, monkeypatch):
     assert before == f"o1 for a/1, by operations until 09:00:00: to the airport; without it {RESIDENT}"
     site.at(330)
     (told,) = site.why("a/1").overrides
-    assert (
-        "without it rank 2 of 4 mon-fri 08:05-08:10: class resident (policy.yaml:8), behind peers with fewer turns: had 2 turns, 3 min of current (" in told
-    )
+    assert "without it rank 2 of 4 mon-fri 08:05-08:10: class resident (policy.yaml:8), behind peers with fewer turns: " in told
     # In the window the guest goes before the resident: that is what the override's end would bring.
     assert str(site.why("b/1").instead).startswith("override o1 gone → up to +")
 
@@ -421,3 +419,35 @@ def test_of_one_that_draws_nothing_that_is_said(small):
     site.at(1500)
     sentence = site.why("a/1").sentence
     assert "draws nothing" in sentence and "all its vehicle was seen to use" not in sentence
+
+
+def test_who_is_throttled_is_told_so_and_others_stand_by_the_order_of_service(tmp_path, monkeypatch):
+    """A resident ranks above the guest and gives first: nobody is said to be of a higher rank who is not."""
+    monkeypatch.chdir(tmp_path)
+    site = Small(tmp_path, 41, more="  throttle: [resident]\n")
+    site.come(20, "a", "RES-1")
+    site.come(30, "b", "GST-1")
+    why = site.at(200).why("a/1")
+    assert "a/1 gets 8 A of 32 A: phase L1 of circuit grid is full: " in why.sentence
+    assert "32 A go to b/1 (served before it); it is throttled first (policy.yaml:5)" in why.sentence
+    assert why.binding.turned and "higher rank" not in why.sentence
+
+
+def test_of_a_signal_that_binds_it_is_told_what_its_withdrawal_would_bring(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    site = Small(tmp_path, 80, more="  signals: {dimming: {longest: 2 h}}\n")
+    site.come(20, "a", "RES-1")
+    site.lever(60, "signal", id="dso", kind="dimming", who="DSO", until=500.0, limit_kw=9)
+    why = site.at(100).why("a/1")
+    assert str(why.instead) == "dimming dso to 9 kW withdrawn → up to +19 A"
+
+
+def test_what_a_rule_holds_back_is_not_put_down_to_a_plan_or_a_vehicle(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cost = "cost:\n  price: 0.5\n  classes: {guest: {cap: 8 A, above: 0.3}, employee: {pause_above: 0.4}}\n"
+    site = Small(tmp_path, 80, more=cost)
+    site.come(20, "a", "GST-1")
+    site.come(30, "b", "EMP-1")
+    site.at(100)
+    assert str(site.why("a/1").instead) == "no longer held to 8 A: a kWh costs 0.5, above 0.3 (policy.yaml:7) → up to +24 A"
+    assert str(site.why("b/1").instead) == "no longer held to 0 A: a kWh costs 0.5, above 0.4 (policy.yaml:7) → up to +32 A"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from chargekit.controller.allocator import NOMINAL_V, PHASE, Allocation, Budget, Demand
@@ -13,6 +13,10 @@ from chargekit.model.located import Source
 
 Use = Literal["margin", "base", "reserved", "above", "peer", "below", "own"]
 EPS: Final = 0.05
+HELD: Final = "; held to "
+"""What begins the clause of a demand's reason that says by which rule it may have less than it can use (`controller.steering`)."""
+OUT_OF_TURN: Final = ("; throttled ", "; gives first while ")
+"""What begins the clause of a demand's reason that says that it gives up what is above its minimum before others."""
 STATES: Final = {
     "offline": "offline", "unseen": "not seen in this run", "unruly": "drawing more than it was told", "idle": "its default",
     "unconfirmed": "its default is not confirmed",
@@ -32,7 +36,8 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The constraint that stopped it. `what`: phase of circuit, kW cap, or cap on sessions; `cap`, `left` and all parts are in `unit`."""
+    """The constraint that stopped it. `what`: phase of circuit, kW cap, or cap on sessions; `cap`, `left` and all parts are in `unit`.
+    `turned`: somebody is throttled out of turn, so that the order of service is not that of the ranks."""
 
     circuit: str
     what: str
@@ -42,6 +47,7 @@ class Binding:
     cap: float
     parts: tuple[Part, ...]
     left: float
+    turned: bool = False
 
     def sum(self, *uses: Use) -> float:
         return sum(part.amount for part in self.parts if part.use in uses)
@@ -59,6 +65,12 @@ def row_of(one: Situation, demand: Demand, bound_by: str) -> int | None:
 
 def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Binding | None:
     """What stopped a demand, and what its cap goes into. None when it got all it wanted."""
+    found = _binding(one, allocation, demand)
+    turned = any(clause in other.because for other in one.given.demands for clause in OUT_OF_TURN)
+    return replace(found, turned=True) if found is not None and turned else found
+
+
+def _binding(one: Situation, allocation: Allocation, demand: Demand) -> Binding | None:
     bound_by, room = allocation.grants[demand.id].bound_by, one.given.room()
     row = row_of(one, demand, bound_by)
     if row is None:

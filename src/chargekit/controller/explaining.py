@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from chargekit.controller.allocator import PHASE, Allocation, Demand
-from chargekit.controller.binding import EPS, Binding, Part, Use, binding_of, clock, figure, held_words, row_of
-from chargekit.controller.feedback import RESTS
+from chargekit.controller.binding import EPS, HELD, OUT_OF_TURN, Binding, Part, Use, binding_of, clock, figure, held_words, row_of
+from chargekit.controller.feedback import LAST, RESTS
 from chargekit.controller.holds import CAPS, Kind
 from chargekit.controller.replaying import Line, Responded, Seated, Situation, through
 from chargekit.controller.what_if import Change, best
@@ -21,10 +21,12 @@ from chargekit.model.located import Source
 GOES_TO: Final[dict[Use, str]] = {
     "above": "of a higher rank", "peer": "of its own rank", "below": "of a lower rank, by a protected floor",
 }  # fmt: skip
+SERVED: Final[dict[Use, str]] = {
+    "above": "(served before it)", "peer": "(served with it)", "below": "(served after it, by a protected floor)",
+}  # fmt: skip
+"""The same, where the order of service is not that of the ranks."""
 SHOWN: Final = 3
 """So many names stand in a sentence; all of them in the details."""
-HELD: Final = "; held to "
-"""What begins the clause of a demand's reason that says by which rule it may have less than it can use (`controller.steering`)."""
 HOLD_ENDS: Final[Mapping[Kind, str]] = {
     "off": "its time off is over", "overcurrent": "the wait after an overcurrent is over", "ramp": "its rise is free again",
 }  # fmt: skip
@@ -95,6 +97,7 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     got = _got(demand, grant.amps, rating, binding, grant.bound_by, capped, planned=one.planned(demand), response=response)
     if RESTS in demand.because:
         got = _resting(demand, grant.amps, got, rating)
+    got += _given_up(demand) if grant.amps < demand.most_a - EPS else ""
     if hold and not capped and grant.amps <= demand.least_a + EPS < demand.most_a:
         got = f"{got}; {hold}"
     if wire and grant.amps > 0:
@@ -136,7 +139,8 @@ def _responding(response: Responded | None, rating: float) -> str:
     """What an open incident changed of a demand, and what it was."""
     if response is None:
         return ""
-    before = f"rank {response.rank}, {figure(response.floor_a)} A promised, {figure(min(rating, response.most_a))} A at most"
+    rank = f"rank {response.rank + 1}" if 0 <= response.rank < LAST else "before every class" if response.rank < 0 else "behind all"
+    before = f"{rank}, {figure(response.floor_a)} A promised, {figure(min(rating, response.most_a))} A at most"
     return (
         f"{response.how} ({response.source}), while {response.incident} is open: {response.kind} of {response.subject}; without it {before}"
     )
@@ -190,9 +194,20 @@ def _resting(demand: Demand, amps: float, got: str, rating: float) -> str:
     return f"{got}; as its vehicle draws nothing, it comes behind all that draw"
 
 
+def _given_up(demand: Demand) -> str:
+    """Why it gives up what is above its minimum before others, as a clause; "" where it does not."""
+    begin = next((one for one in OUT_OF_TURN if one in demand.because), "")
+    verb = "is " if begin == OUT_OF_TURN[0] else ""
+    return f"; it {verb}{begin[2:]}{_clause(demand, begin)}" if begin else ""
+
+
+def _clause(demand: Demand, begin: str) -> str:
+    return demand.because.rpartition(begin)[2].partition("; ")[0]
+
+
 def _kept_back(demand: Demand, amps: float, hold: str) -> str:
     """What a rule that steers, or a hold, leaves of a demand; "" where neither does."""
-    rule = demand.because.rpartition(HELD)[2].partition("; ")[0] if HELD in demand.because else ""
+    rule = _clause(demand, HELD) if HELD in demand.because else ""
     nothing, all_of_it = demand.most_a < demand.least_a, amps >= demand.most_a - EPS
     if rule and nothing:
         return f"gets nothing: held to {rule}"
@@ -215,7 +230,7 @@ def _spent(binding: Binding) -> str:
         words.append(f"{figure(base)}{of} flow beside the sessions")
     if reserved:
         words.append(f"{figure(sum(p.amount for p in reserved))}{of} are reserved for {_names(reserved, why=True)}")
-    for use, text in GOES_TO.items():
+    for use, text in (SERVED if binding.turned else GOES_TO).items():
         found = binding.of(use)
         if found:
             words.append(f"{figure(sum(p.amount for p in found))}{of} go to {_names(found)} {text}")

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from chargekit.model.located import BUILT_IN
 from chargekit.policy.windows import KINDS, Span, next_change
 
 if TYPE_CHECKING:
@@ -98,6 +97,8 @@ class Upcoming:
         found = []
         for one, rule in self.operator.signals.leading(now):
             whom = f" of {one.who}" if one.who else ""
-            where = f" ({rule.source})" if rule.source != BUILT_IN else ""
-            found.append(Change(one.until, f"{one.kind} {one.id}{whom} to {one.asks} ends{where}", one.circuit, one.station))
+            what = f"{one.kind} {one.id}{whom} to {one.asks}"
+            if one.station:
+                what = f"the limit{whom} on {one.station}{f'/{one.evse}' if one.evse else ''} to {one.asks}"
+            found.append(Change(one.until, f"{what} ends, unless it ended before ({rule.source})", one.circuit, one.station))
         return found

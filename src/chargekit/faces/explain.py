@@ -35,6 +35,7 @@ USES: Final = {
     "margin": "margin", "base": "beside the sessions on", "reserved": "reserved for", "above": "to higher ranks:",
     "peer": "to its own rank:", "below": "to lower ranks, protected:", "own": "to itself:",
 }  # fmt: skip
+SERVED: Final = USES | {"above": "served before it:", "peer": "served with it:", "below": "served after it, protected:"}
 _WRITTEN: Final = re.compile(r"\(([^()\s]+):(\d{1,9})\)", re.ASCII)
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
@@ -265,12 +266,13 @@ def _spent(binding: Binding) -> Table:
     table.add_column(overflow="fold")
     where = f" ({layer_of(binding.source)} layer, {binding.source})" if binding.source.line else ""
     table.add_row(f"{figure(binding.cap)} {unit}", _safe(f"{binding.rule}{where}"))
+    uses = SERVED if binding.turned else USES
     together: dict[tuple[str, str], list[Part]] = {}
     for part in binding.parts:
         together.setdefault((part.use, part.why), []).append(part)
     for (use, why), parts in together.items():
         each = [part.who if len(parts) == 1 else f"{part.who} {figure(part.amount)}" for part in parts]
         who = "" if use == "margin" else f" {', '.join(each)}"
-        table.add_row(f"− {figure(sum(p.amount for p in parts))} {unit}", _safe(f"{USES[use]}{who}{f': {why}' if why else ''}"))
+        table.add_row(f"− {figure(sum(p.amount for p in parts))} {unit}", _safe(f"{uses[use]}{who}{f': {why}' if why else ''}"))
     table.add_row(f"= {figure(binding.left)} {unit}", "left")
     return table
