@@ -28,6 +28,7 @@ from chargekit.model.site import Circuit
 __all__ = ["NOMINAL_V", "PHASE", "Allocation", "Budget", "Concurrent", "Demand", "Grant", "allocate", "in_order"]
 
 UNBALANCE_ROUNDS: Final = 40
+TOO_LITTLE: Final = "its own most is below its least"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _ranks(ordered: Sequence[Demand]) -> list[tuple[int, int]]:
 
 def _told(work: Work, ordered: Sequence[Demand]) -> Allocation:
     room, levels = work.room, work.level.tolist()
-    names = {SERVED: "demand", UNWILLING: "its own most is below its least"}
+    names = {SERVED: "demand", UNWILLING: TOO_LITTLE}
     names |= {row: room.name(row) for row in set(work.bound.tolist()) - names.keys()}
     given, becauses = [d.because for d in ordered], list[str]()
     above = 0

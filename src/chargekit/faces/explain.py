@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from chargekit.controller.allocator import TOO_LITTLE
 from chargekit.controller.binding import Binding, Part, clock, figure
 from chargekit.controller.decisions_log import KIND
 from chargekit.controller.explaining import Explanation, layer_of
@@ -35,6 +36,7 @@ USES: Final = {
     "margin": "margin", "base": "beside the sessions on", "reserved": "reserved for", "above": "to higher ranks:",
     "peer": "to its own rank:", "below": "to lower ranks, protected:", "own": "to itself:",
 }  # fmt: skip
+BOUND: Final = {"demand": "what it can use", TOO_LITTLE: "what it may have: less than the least it takes"}
 SERVED: Final = USES | {"above": "served before it:", "peer": "served with it:", "below": "served after it, protected:"}
 _WRITTEN: Final = re.compile(r"\(([^()\s]+):(\d{1,9})\)", re.ASCII)
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
@@ -223,9 +225,11 @@ def rows(one: Situation, shown: Explanation, still: str, *, replay: bool) -> Ite
         yield "session", f"token {seat.token}, class {seat.user_class or 'unknown'}, since {clock(one, seat.started)}"
     if shown.granted_a is not None:
         yield "rank", _ranked(shown)
-        span = (
-            f"{figure(shown.least_a or 0.0)} to {figure(shown.most_a or 0.0)} A wanted, the outlet gives {figure(shown.rating_a or 0.0)} A"
-        )
+        least, most = shown.least_a or 0.0, shown.most_a or 0.0
+        span = f"{figure(least)} to {figure(most)} A wanted"
+        if most < least:
+            span = f"{figure(most)} A at most, it takes no less than {figure(least)} A"
+        span += f", the outlet gives {figure(shown.rating_a or 0.0)} A"
         force = "the default" if shown.in_force_a is None else f"{figure(shown.in_force_a)} A"
         yield "limit", f"{figure(shown.granted_a)} A granted; {span}; {force} in force"
     else:
@@ -234,7 +238,7 @@ def rows(one: Situation, shown: Explanation, still: str, *, replay: bool) -> Ite
         yield "on the wire", shown.on_the_wire
     if shown.bound_by:
         bound = shown.binding.what if shown.binding is not None else shown.bound_by
-        yield "bound by", "what it can use" if bound == "demand" else bound
+        yield "bound by", BOUND.get(bound, bound)
 
 
 def later_rows(one: Situation, shown: Explanation) -> Iterator[tuple[str, str]]:
