@@ -227,9 +227,13 @@ class Room:
                 mine = np.array(counted, dtype=bool)[:, None] & (phases >= 0)
                 parts.append((np.where(mine, self.first_budget + 4 * number + phases, -1), False))
         parts += self._shared(demands, phases)
-        used = (phases >= 0).sum(axis=1)[:, None]
-        rows = np.concatenate([part for part, _ in parts], axis=1)
-        times: Ints = np.concatenate([(part >= 0) * (used if every else 1) for part, every in parts], axis=1).astype(np.int64)
+        if len(parts) == 1:
+            rows = parts[0][0]
+            times: Ints = (rows >= 0).astype(np.int64)
+        else:
+            used = (phases >= 0).sum(axis=1)[:, None]
+            rows = np.concatenate([part for part, _ in parts], axis=1)
+            times = np.concatenate([(part >= 0) * (used if every else 1) for part, every in parts], axis=1).astype(np.int64)
         rows[rows < 0] = self.nobodys
         return rows, times
 
