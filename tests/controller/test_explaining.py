@@ -414,11 +414,16 @@ def test_beside_an_override_stands_the_rank_of_the_hour(tmp_path, monkeypatch):
 
 
 def test_of_one_that_draws_nothing_that_is_said(small):
+    """Woken once, tried, and then left at the least until it is tried again."""
     site = small(60)
-    site.come(20, "a", "RES-1", vehicle="compact-3ph", soc=99.8)
-    site.at(1500)
-    sentence = site.why("a/1").sentence
-    assert "draws nothing" in sentence and "all its vehicle was seen to use" not in sentence
+    site.come(20, "a", "RES-1", vehicle="compact-3ph", soc=99.9)
+    said = {}
+    for t in range(60, 2400, 2):
+        sentence = site.at(t).why("a/1").sentence
+        said.setdefault(next((words for words in ("to wake", "to see whether", "now it draws nothing") if words in sentence), ""), sentence)
+    assert said["to wake"].startswith("a/1 gets nothing for a moment, to wake its vehicle: it draws nothing")
+    assert " A, to see whether its vehicle draws again: it drew nothing before (the outlet gives 32 A)" in said["to see whether"]
+    assert " A, the least its vehicle was seen to take, for when it draws again: now it draws nothing (" in said["now it draws nothing"]
 
 
 def test_who_is_throttled_is_told_so_and_others_stand_by_the_order_of_service(tmp_path, monkeypatch):

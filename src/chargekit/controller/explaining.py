@@ -12,7 +12,7 @@ from typing import Final
 
 from chargekit.controller.allocator import PHASE, Allocation, Demand
 from chargekit.controller.binding import EPS, HELD, OUT_OF_TURN, Binding, Part, Use, binding_of, clock, figure, held_words, row_of
-from chargekit.controller.feedback import LAST, RESTS
+from chargekit.controller.feedback import LAST, RESTS, TRIED, WAKES
 from chargekit.controller.holds import CAPS, Kind
 from chargekit.controller.replaying import Line, Responded, Seated, Situation, through
 from chargekit.controller.what_if import Change, best
@@ -95,7 +95,7 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     hold, response = held_words(one, evse), one.responses.get(evse)
     capped = hold if _caps(one, evse) else ""
     got = _got(demand, grant.amps, rating, binding, grant.bound_by, capped, planned=one.planned(demand), response=response)
-    if RESTS in demand.because:
+    if RESTS in demand.because or TRIED in demand.because:
         got = _resting(demand, grant.amps, got, rating)
     got += _given_up(demand) if grant.amps < demand.most_a - EPS else ""
     if hold and not capped and grant.amps <= demand.least_a + EPS < demand.most_a:
@@ -187,11 +187,17 @@ def _got(
 
 
 def _resting(demand: Demand, amps: float, got: str, rating: float) -> str:
-    """What is to be said of a session whose vehicle draws nothing."""
-    if amps >= demand.most_a - EPS and amps > 0:
-        least = f"gets {figure(amps)} A, the least its vehicle takes"
-        return f"{least}, for when it draws again: now it draws nothing (the outlet gives {figure(rating)} A)"
-    return f"{got}; as its vehicle draws nothing, it comes behind all that draw"
+    """What is to be said of a session whose vehicle draws, or drew, nothing."""
+    all_of_it, tried = 0 < amps >= demand.most_a - EPS, TRIED in demand.because
+    if WAKES in demand.because:
+        return "gets nothing for a moment, to wake its vehicle: it draws nothing"
+    outlet = f"(the outlet gives {figure(rating)} A)"
+    if tried and all_of_it:
+        return f"gets {figure(amps)} A, to see whether its vehicle draws again: it drew nothing before {outlet}"
+    if all_of_it:
+        least = f"gets {figure(amps)} A, the least its vehicle was seen to take"
+        return f"{least}, for when it draws again: now it draws nothing {outlet}"
+    return got if tried else f"{got}; as its vehicle draws nothing, it comes behind all that draw"
 
 
 def _given_up(demand: Demand) -> str:

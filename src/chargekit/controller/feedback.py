@@ -15,6 +15,9 @@ from chargekit.world.events import Effect
 
 LAST: Final = 1000
 RESTS: Final = "; behind all that draw, as it draws nothing"
+WAKES: Final = "; offered nothing for a moment, to wake it"
+TRIED: Final = "; tried again, as it drew nothing"
+"""Clauses of a demand's reason about a vehicle at rest; `explain` goes by them."""
 """The rank of those that draw nothing: after all that do."""
 
 
@@ -58,6 +61,7 @@ class Feedback(Operating):
         nothing."""
         appetite = place.appetite
         if appetite.last:
-            because = demand.because + RESTS
+            because = demand.because + RESTS + (WAKES if appetite.mood == "pulsed" else "")
             return replace(demand, rank=LAST, least_a=appetite.lowest_a, floor_a=0.0, because=because)
+        demand = replace(demand, because=demand.because + TRIED) if appetite.mood == "tried" else demand
         return replace(demand, least_a=appetite.lowest_a, step_a=place.step_a)
