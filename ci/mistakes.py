@@ -30,8 +30,8 @@ WEEK = 7
 
 @dataclass(frozen=True)
 class Pair:
-    """A site type: its bundled site, the mistake in a sentence, the figures that show it (the first decides), the stations of the run, and
-    what is drawn of it."""
+    """A site type: its bundled site or a site's file, the mistake in a sentence, the figures that show it (the first decides), the stations
+    of the run, and what is drawn of it."""
 
     site: str
     mistake: str
@@ -45,20 +45,20 @@ PAIRS = {
         "depot", "all vehicles charge at once on return", ("peak_demand", "off_peak_share", "missed_departures[all]"), 8, "power",
     ),
     "workplace": Pair(
-        "workplace", "early arrivals occupy chargers all day",
-        ("wait[P50]", "energy_delivered[employee]", "wait_time[policy]", "idle_occupancy"), 8,
+        str(FOLDER / "workplace/fleet.yaml"), "early arrivals occupy chargers all day",
+        ("turned_away", "wait_time[queue]", "idle_occupancy", "energy[employee]"), 8,
     ),
     "destination": Pair(
         "destination", "visitor charging treated like reserved long-dwell parking",
-        ("energy_delivered[guest]", "session_success", "missed_departures[guest]"), 8,
+        ("wait_time[policy]", "turned_away", "idle_occupancy", "wait[P90]"), 8,
     ),
     "multifamily": Pair(
         "multifamily", "promising more guaranteed power than the building has",
-        ("guarantee_met[resident]", "fairness[resident]", "wait[P90]"), 8,
+        ("wait_time[pauses]", "guarantee_met[resident]", "fairness[resident]", "wait[P90]"), 14,
     ),
     "mixed_use": Pair(
-        "campus", "one access rule for all users at all times",
-        ("energy_delivered[resident]", "guarantee_met[resident]", "missed_departures[resident]"), 8,
+        str(FOLDER / "mixed_use/fleet.yaml"), "one access rule for all users at all times",
+        ("guarantee_met[resident]", "missed_departures[resident]", "fairness[resident]"), 16,
     ),
 }  # fmt: skip
 

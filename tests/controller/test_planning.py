@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from chargekit.controller.operator import Operator
@@ -90,6 +93,24 @@ def test_without_the_rule_departures_change_nothing(tmp_path):
     _, same, _ = evening(tmp_path / "site", False, None)
     assert cost == pytest.approx(same, rel=1e-5)
     assert not [r for r in lab.history.records if r.kind == "plan"]
+
+
+def test_nothing_is_planned_where_nobody_said_when_it_leaves(tmp_path):
+    lab = lab_of(tmp_path / "site", True)
+    lab._later(20.0, PLANT, "plug", {"station": "a-1", "evse": 1, "vehicle": "compact-3ph", "soc_percent": 10.0})
+    lab._later(30.0, "a-1", "present", {"token": "RES-1", "evse": 1})
+    lab.world.run_until(1000.0)
+    assert not [r for r in lab.history.records if r.kind == "plan"]
+    assert lab.plant.bays[("a-1", 1)].drawn > 10.0
+    lab.rig.act("csms", "set_departure", {"token": "RES-1", "departs": 7200.0, "needs_kwh": 20.0})
+    lab.world.run_until(1030.0)
+    assert [r for r in lab.history.records if r.kind == "plan"]
+
+
+def test_the_solver_prints_nothing():
+    code = "from chargekit.controller.planner import Planner; Planner({})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_what_can_not_be_had_is_told_with_its_circuit(tmp_path):

@@ -122,12 +122,13 @@ class Planning:
         if state == self._planned and self.plan is not None and self.plan.starts == starts:
             return {}
         self._planned = state
-        plan = self.plan = self.planner.plan(wishes, self.outlook(now, starts))
-        self._tell(plan, out)
         before, self._guides = self._guides, {}
-        for key in self.operator.places:
-            if self._promise(key, now) is not None and self._known(key, now) and self._shifts(key):
-                self._guides[key] = plan.guides[_id(key)]
+        told = [key for key in self.operator.places if self._promise(key, now) is not None and self._shifts(key)]
+        if told or self._lacking:
+            # Where nobody said when it leaves there is nobody to guide, and a plan is for nothing.
+            plan = self.plan = self.planner.plan(wishes, self.outlook(now, starts))
+            self._tell(plan, out)
+            self._guides = {key: plan.guides[_id(key)] for key in told if self._known(key, now)}
         moved = [key for key in {**before, **self._guides} if before.get(key) != self._guides.get(key)]
         return {key: self.operator.places[key] for key in moved}
 
