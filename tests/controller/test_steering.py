@@ -210,8 +210,9 @@ def test_a_station_that_tells_its_external_limit_leaves_the_rest_to_others(lab_o
 DUAL = SITE.replace("a-3, model: generic-ac-22,", "a-3, model: generic-ac-22-dual,")
 
 
-@pytest.mark.parametrize(("args", "limit"), [({"limit_a": 16.0}, "16 A"), ({"limit_kw": 11.04}, "11 kW")])
+@pytest.mark.parametrize(("args", "limit"), [({"limit_a": 16.0}, "16 A"), ({"limit_kw": 11.04}, "11 kW"), ({}, "16 A")])
 def test_a_limit_on_a_whole_station_binds_the_sum_of_its_evses(tmp_path: Path, args: dict[str, float], limit: str) -> None:
+    """Signalled in amperes or kW, or told by the station itself (NotifyChargingLimit)."""
     (tmp_path / "fleet.yaml").write_text(DUAL)
     (tmp_path / "policy.yaml").write_text(TOKENS + "power:\n  limits: {grid: 28 A}\n  signals: {external: {longest: 1 h}}\n")
     lab = Lab(load_site(str(tmp_path)), Plan(operate=True))
@@ -222,7 +223,10 @@ def test_a_limit_on_a_whole_station_binds_the_sum_of_its_evses(tmp_path: Path, a
     both = [lab.plant.tap("a-3", evse) for evse in (1, 2)]
     together = sum(max(tap.read(lab.world.now).current_a) for tap in both)
     assert together > 25.0 and amps(lab, "a-1") == 0.0
-    signals(lab, id="ems", kind="external", who="EMS", station="a-3", until=lab.world.now + 900.0, **args)
+    if args:
+        signals(lab, id="ems", kind="external", who="EMS", station="a-3", until=lab.world.now + 900.0, **args)
+    else:
+        lab.rig.act("a-3", "external_limit", {"evse": 0, "limit_a": 16.0, "source": "EMS"})
     passes(lab, 420.0)
     # 16 A are for both: not for each, and what they may not have is the visitor's.
     assert [max(tap.read(lab.world.now).current_a) for tap in both] == pytest.approx([8.0, 8.0], abs=0.3)
@@ -230,7 +234,10 @@ def test_a_limit_on_a_whole_station_binds_the_sum_of_its_evses(tmp_path: Path, a
     sentence = told(lab, "a-3")
     assert "gets 8 A of" in sentence and f"the limit on station a-3 is full: of {limit} (EMS limits it, " in sentence
     assert "go to a-3/2 of its own rank" in sentence and "policy.yaml:5" in sentence
-    signals(lab, id="ems", kind="external", station="a-3", until=lab.world.now)
+    if args:
+        signals(lab, id="ems", kind="external", station="a-3", until=lab.world.now)
+    else:
+        lab.rig.act("a-3", "external_limit", {"evse": 0, "limit_a": None, "source": "EMS"})
     passes(lab, 120.0)
     assert sum(max(tap.read(lab.world.now).current_a) for tap in both) > 25.0
     lab.close()
