@@ -183,6 +183,27 @@ def test_what_is_shown_has_the_ratings_the_limits_stand_against() -> None:
     ]
 
 
+def test_what_is_shown_is_written_as_plain_data(tmp_path: Path) -> None:
+    run, path = CliRunner().invoke, tmp_path / "out.json"
+    assert run(app, ["policy", "show", "mixed-use", "--json", str(path)]).exit_code == 0
+    data = json.loads(path.read_text())
+    rules = {row["rule"]: row for row in data["rules"]}
+    assert rules["access.classes.guest.goal"]["locked_by"] == {"layer": "portfolio", "at": "portfolio.yaml:3"}
+    assert rules["power.limits.grid"] == {
+        "rule": "power.limits.grid", "value": "90 A", "layer": "site", "at": "mixed-use/policy.yaml:23", "locked_by": None
+    }  # fmt: skip
+    assert data["revision"] == load_site("mixed-use").rulebook.revision
+    assert data["circuits"][0] == {
+        "circuit": "grid", "parent": None, "evses": 12, "rating_a": 100.0, "limit_kw": None, "at": "mixed-use/fleet.yaml:7",
+        "limits": [{"limit_a": 90.0, "rule": "import limit", "at": "mixed-use/policy.yaml:23"}],
+    }  # fmt: skip
+    assert run(app, ["policy", "diff", "mixed-use", "campus", "--json", str(path)]).exit_code == 0
+    found = {row["rule"]: row for row in json.loads(path.read_text())["differences"]}
+    assert found["access.windows[CLN-*]"]["change"] == "removed" and found["access.windows[CLN-*]"]["other"] is None
+    refused = run(app, ["policy", "show", "mixed-use", "--json", str(tmp_path)])
+    assert refused.exit_code == 64 and "can't be written" in refused.output
+
+
 def test_two_sites_differ_where_their_values_do(tmp_path: Path) -> None:
     one = made(tmp_path, "access: {tokens: {A: first}}\npower: {lease: 5 min}\n")
     other = made(tmp_path, "access: {tokens: {A: second}}\n", name="two")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from chargekit.lab.bundled import fleets_folder
 from chargekit.lab.sitefile import SiteBundle, layers_of, load_site, site_file
@@ -14,7 +15,7 @@ from chargekit.model.site import Site
 from chargekit.policy.comparing import Difference
 from chargekit.policy.comparing import differences as compared
 from chargekit.policy.findings import Finding, people
-from chargekit.policy.layers import Lock
+from chargekit.policy.layers import Effective, Lock
 from chargekit.policy.lint import lint
 from chargekit.policy.proofs import Proof, prove
 from chargekit.policy.rulebook import Rulebook
@@ -60,6 +61,38 @@ def circuit_rows(rules: Rulebook, site: Site) -> list[tuple[str, ...]]:
         said = (f"{lowest.limit_a:g} A", str(lowest.source)) if lowest is not None else ("-", "-")
         rows.append((circuit.name, circuit.parent or "-", str(evses), rated, str(circuit.source), *said))
     return rows
+
+
+def plain(bundle: SiteBundle) -> dict[str, Any]:
+    """The rules in force and the circuits as plain data: what `locked_rows` and `circuit_rows` show, figures in A and kW as numbers."""
+    rules, site = bundle.rulebook, bundle.site
+    locks = {lock.key: {"layer": lock.layer, "at": str(lock.source) if lock.source is not None else None} for lock in rules.locks}
+    said = {_rule(row.key) for row in rules.effective}
+    circuits = []
+    for circuit in site.circuits.values():
+        limits = [{"limit_a": o.limit_a, "rule": o.rule, "at": str(o.source)} for o in rules.limits if o.circuit == circuit.name]
+        circuits.append({
+            "circuit": circuit.name, "parent": circuit.parent, "evses": sum(len(s.model.evses) for s in site.below(circuit.name)),
+            "rating_a": circuit.rating_a, "limit_kw": circuit.limit_kw, "at": str(circuit.source),
+            "limits": [one for one in limits if one["rule"] != "rating"],
+        })  # fmt: skip
+    return {
+        "site": site.id, "type": site.type, "revision": rules.revision, "circuits": circuits,
+        "rules": [{"rule": row.key, **_plain(row), "locked_by": locks.get(_rule(row.key))} for row in rules.effective],
+        "locked_unsaid": {key: lock for key, lock in locks.items() if key not in said},
+    }  # fmt: skip
+
+
+def plain_differences(one: SiteBundle, other: SiteBundle) -> list[dict[str, Any]]:
+    """What two sites' rules answer differently, as plain data; None for the side that says nothing."""
+    return [
+        {"rule": d.key, "change": d.change, "one": d.one and _plain(d.one), "other": d.other and _plain(d.other)}
+        for d in differences(one, other)
+    ]
+
+
+def _plain(row: Effective) -> dict[str, str]:
+    return {"value": row.value, "layer": row.layer, "at": str(row.source)}
 
 
 def drift(bundle: SiteBundle) -> Iterator[Difference]:
