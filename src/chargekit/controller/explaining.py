@@ -321,7 +321,7 @@ def _next(one: Situation, evse: str) -> tuple[tuple[float, str], ...]:
     found = [(o.until, f"override {o.id} ends") for o in one.overrides if o.until > one.t]
     path, station = one.given.path(one.places[evse].circuit), evse.rpartition("/")[0]
     for change in one.upcoming if seat is not None else ():
-        here = change.circuit in ("", *path) and change.station in ("", station)
+        here = change.circuit in ("", *path) and change.station in ("", station, evse)
         if here and change.t > one.t and (not change.classes or (seat is not None and seat.user_class in change.classes)):
             found.append((change.t, change.what))
     if line.until_s is not None and line.until_s > one.t and line.said_a is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from chargekit.policy.windows import KINDS, Span, next_change
 
 if TYPE_CHECKING:
+    from chargekit.controller.planner import Plan
     from chargekit.controller.steering import Steering
 
 LOOKS: Final = 64
@@ -19,8 +20,8 @@ LOOKS: Final = 64
 
 
 class Change(NamedTuple):
-    """At `t` (run s) something changes, in words; for what is on a circuit or at a station, and for sessions of these classes, only,
-    where any is named."""
+    """At `t` (run s) something changes, in words; for what is on a circuit or at a station (or its EVSE), and for sessions of these
+    classes, only, where any is named."""
 
     t: float
     what: str
@@ -35,11 +36,16 @@ class Upcoming:
     def __init__(self, operator: Steering) -> None:
         self.operator = operator
         self._kept: dict[str, tuple[float, Change | None]] = {}
+        self._made: tuple[tuple[Change, ...], Plan | None, list[list[Any]]] = ((), None, [])
 
     def rows(self, now: float) -> list[list[Any]]:
         found = [self._known(name, look, now) for name, look in (("ranks", self._ranks), ("price", self._price), ("target", self._target))]
-        changes = [*(one for one in found if one is not None), *self._signals(now)]
-        return [[round(one.t, 3), one.what, one.circuit, one.station, list(one.classes)] for one in sorted(changes)]
+        few, plan = (*(one for one in found if one is not None), *self._signals(now)), self.operator.planning.plan
+        if self._made[0] != few or self._made[1] is not plan:
+            # Of a plan for thousands there are as many.
+            changes = sorted([*few, *self._plans()])
+            self._made = few, plan, [[round(one.t, 3), one.what, one.circuit, one.station, list(one.classes)] for one in changes]
+        return self._made[2]
 
     def _known(self, name: str, look: Callable[[float], tuple[float, Change | None]], now: float) -> Change | None:
         until, change = self._kept.get(name, (-math.inf, None))
@@ -92,6 +98,12 @@ class Upcoming:
         if not found:
             return at, None
         return at, Change(at, f"the demand target of {target.limit_kw:g} kW {'ends' if held else 'begins'} ({target.source})")
+
+    def _plans(self) -> list[Change]:
+        return [
+            Change(t, f"its plan goes from {now_a:.1f} to {then_a:.1f} A, unless it is made anew before", station=evse)
+            for evse, t, now_a, then_a in self.operator.planning.ahead()
+        ]
 
     def _signals(self, now: float) -> list[Change]:
         found = []
