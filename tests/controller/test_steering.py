@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chargekit.controller.explaining import explain
+from chargekit.controller.explaining import Explanation, explain
 from chargekit.controller.replaying import Recorded, replayed, situation_at
 from chargekit.lab.assemble import CSMS, PLANT, Lab, Plan
 from chargekit.lab.hands import complaint
@@ -64,13 +64,18 @@ def notes(lab: Lab, kind: str) -> list[dict[str, Any]]:
 
 
 def told(lab: Lab, station: str) -> str:
+    """How an EVSE stands now, in a sentence."""
+    return explained(lab, station).sentence
+
+
+def explained(lab: Lab, station: str) -> Explanation:
     """The explanation of how an EVSE stands now, from the record alone; the replay has to be the same to the byte."""
     records = [Recorded(n, r.t, r.body) for n, r in enumerate(lab.history.records) if r.kind == "decided"]
     one = situation_at(records, lab.world.now)
     assert one is not None
     again, wrong = replayed(one)
     assert again is not None and wrong == ()
-    return explain(one, again, f"{station}/1").sentence
+    return explain(one, again, f"{station}/1")
 
 
 def signals(lab: Lab, **args: Any) -> None:
@@ -234,6 +239,8 @@ def test_a_limit_on_a_whole_station_binds_the_sum_of_its_evses(tmp_path: Path, a
     sentence = told(lab, "a-3")
     assert "gets 8 A of" in sentence and f"the limit on station a-3 is full: of {limit} (EMS limits it, " in sentence
     assert "go to a-3/2 of its own rank" in sentence and "policy.yaml:5" in sentence
+    assert str(explained(lab, "a-3").instead).startswith("the limit on station a-3 released (EMS limits it) → up to +")
+    assert any(what.startswith("the limit of EMS on a-3 to ") for _, what in explained(lab, "a-3").next_changes)
     if args:
         signals(lab, id="ems", kind="external", station="a-3", until=lab.world.now)
     else:
