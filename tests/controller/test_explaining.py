@@ -456,3 +456,20 @@ def test_what_a_rule_holds_back_is_not_put_down_to_a_plan_or_a_vehicle(tmp_path,
     site.at(100)
     assert str(site.why("a/1").instead) == "no longer held to 8 A: a kWh costs 0.5, above 0.3 (policy.yaml:7) → up to +24 A"
     assert str(site.why("b/1").instead) == "no longer held to 0 A: a kWh costs 0.5, above 0.4 (policy.yaml:7) → up to +32 A"
+
+
+def test_whose_turns_put_it_behind_its_peers_is_told_so(tmp_path, monkeypatch):
+    """Room for one of two; who had its turn waits for the other's, and the sentence says why."""
+    monkeypatch.chdir(tmp_path)
+    rotation = "  holds: {turn: 0, on: 1 min, off: 1 min}\npriority:\n  rotation: {after: 5 min, classes: [resident]}\n"
+    rotation += "incidents: {fallback: 0 A}\n"
+    site = Small(tmp_path, 12, more=rotation)
+    site.come(20, "a", "RES-1")
+    site.come(30, "b", "RES-2")
+    told = []
+    for t in range(300, 1200, 30):
+        site.at(t)
+        told += [why.sentence for why in (site.why("a/1"), site.why("b/1")) if why.granted_a == 0.0]
+    assert any("; it stands behind its peers, as it had 1 turn of 5 min (policy.yaml:7)" in sentence for sentence in told), told
+    # With as many turns as its peer nobody is behind for them.
+    assert any("do not fit" in sentence and "stands behind" not in sentence for sentence in told), told

@@ -6,6 +6,7 @@ reasons as they were recorded: whoever shows them escapes them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +28,7 @@ SERVED: Final[dict[Use, str]] = {
 """The same, where the order of service is not that of the ranks."""
 SHOWN: Final = 3
 """So many names stand in a sentence; all of them in the details."""
+_TURNS: Final = re.compile(r", behind (?:its peers|peers with fewer turns): (had (\d{1,6}) turn[^()]{1,80} \([^()]{1,400}\))", re.ASCII)
 HOLD_ENDS: Final[Mapping[Kind, str]] = {
     "off": "its time off is over", "overcurrent": "the wait after an overcurrent is over", "ramp": "its rise is free again",
 }  # fmt: skip
@@ -97,7 +99,7 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     got = _got(demand, grant.amps, rating, binding, grant.bound_by, capped, planned=one.planned(demand), response=response)
     if RESTS in demand.because or TRIED in demand.because:
         got = _resting(demand, grant.amps, got, rating)
-    got += _given_up(demand) if grant.amps < demand.most_a - EPS else ""
+    got += _given_up(demand) + _turned(demand, binding) if grant.amps < demand.most_a - EPS else ""
     if hold and not capped and grant.amps <= demand.least_a + EPS < demand.most_a:
         got = f"{got}; {hold}"
     if wire and grant.amps > 0:
@@ -205,6 +207,14 @@ def _given_up(demand: Demand) -> str:
     begin = next((one for one in OUT_OF_TURN if one in demand.because), "")
     verb = "is " if begin == OUT_OF_TURN[0] else ""
     return f"; it {verb}{begin[2:]}{_clause(demand, begin)}" if begin else ""
+
+
+def _turned(demand: Demand, binding: Binding | None) -> str:
+    """That its turns put it behind those of its rank that have what it lacks, as a clause."""
+    peers, mine = binding.of("peer") if binding is not None else [], _TURNS.search(demand.because)
+    if mine is None or not peers or any(int(found[2]) >= int(mine[2]) for part in peers if (found := _TURNS.search(part.why))):
+        return ""
+    return f"; it stands behind its peers, as it {mine[1]}"
 
 
 def _clause(demand: Demand, begin: str) -> str:
