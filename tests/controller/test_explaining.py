@@ -213,7 +213,7 @@ def test_a_raise_waits_for_room_on_the_wire(small):
 
 def test_who_has_no_session_or_was_never_seen(small):
     site = small(90)
-    assert site.at(1.1).why("a/1").sentence == "a/1 is told nothing: its station was not seen in this run."
+    assert site.at(1.1).why("a/1").sentence == "a/1 is told nothing: its station was not seen in this run yet."
     why = site.at(30).why("a/1")
     assert (why.sentence, why.state) == ("a/1 gets nothing: no session runs there.", "idle")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from chargekit.controller.allocator import NOMINAL_V, PHASE, Allocation, Budget, Demand
+from chargekit.controller.feedback import RESTS
 from chargekit.controller.replaying import Situation
 from chargekit.model.located import Source
 
@@ -37,7 +38,7 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Binding:
     """The constraint that stopped it. `what`: phase of circuit, kW cap, or cap on sessions; `cap`, `left` and all parts are in `unit`.
-    `turned`: somebody is throttled out of turn, so that the order of service is not that of the ranks."""
+    `turned`: somebody is throttled out of turn, or it comes last as it draws nothing: the order of service is not that of the ranks."""
 
     circuit: str
     what: str
@@ -66,7 +67,7 @@ def row_of(one: Situation, demand: Demand, bound_by: str) -> int | None:
 def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Binding | None:
     """What stopped a demand, and what its cap goes into. None when it got all it wanted."""
     found = _binding(one, allocation, demand)
-    turned = any(clause in other.because for other in one.given.demands for clause in OUT_OF_TURN)
+    turned = RESTS in demand.because or any(clause in other.because for other in one.given.demands for clause in OUT_OF_TURN)
     return replace(found, turned=True) if found is not None and turned else found
 
 

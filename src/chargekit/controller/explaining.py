@@ -123,7 +123,7 @@ def _nothing(one: Situation, evse: str, line: Line, session: Seated | None) -> s
         case "offline":
             return f"{evse} is told nothing: its station is offline and {runs}{stays}."
         case "unseen":
-            return f"{evse} is told nothing: its station was not seen in this run{stays}."
+            return f"{evse} is told nothing: its station was not seen in this run yet{stays}."
         case "unruly":
             return f"{evse} is not led: it draws more than it was told{stays}."
         case "unconfirmed":
