@@ -50,7 +50,7 @@ PAIRS = {
     ),
     "destination": Pair(
         "destination", "visitor charging treated like reserved long-dwell parking",
-        ("wait_time[policy]", "turned_away", "idle_occupancy", "wait[P90]"), 8,
+        ("idle_occupancy", "turned_away", "wait[P90]", "energy_delivered[guest]"), 8,
     ),
     "multifamily": Pair(
         "multifamily", "promising more guaranteed power than the building has",
