@@ -15,8 +15,9 @@ sys.path.insert(0, str(ROOT / "src"))
 from chargekit.faces.figures import Series, chart  # noqa: E402
 from chargekit.faces.kpi import amount  # noqa: E402
 from chargekit.faces.simulation import Folded  # noqa: E402
-from chargekit.judge.kpi import Figure, by_key, figures, first_flow, quarter_hours  # noqa: E402
+from chargekit.judge.kpi import by_key, figures, first_flow, quarter_hours  # noqa: E402
 from chargekit.judge.kpi_facts import Facts  # noqa: E402
+from chargekit.judge.kpi_figure import Figure  # noqa: E402
 from chargekit.lab.life import live  # noqa: E402
 from chargekit.lab.sitefile import load_site  # noqa: E402
 from chargekit.policy.lint import lint  # noqa: E402

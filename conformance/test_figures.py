@@ -5,8 +5,9 @@ from collections.abc import Callable
 from chargekit.judge import Bench, Charger, Failed, Measured, NotApplicable, SiteUnder, Unclear, case
 from chargekit.judge.contest import manager, put_first
 from chargekit.judge.hours import Hours, shortly_before
-from chargekit.judge.kpi import outages, quarter_hours
+from chargekit.judge.kpi import quarter_hours
 from chargekit.judge.kpi_facts import Facts, Visit
+from chargekit.judge.kpi_faults import outages
 from chargekit.judge.kpi_review import Trigger, triggers
 from chargekit.judge.kpi_spans import jain
 from chargekit.judge.people import hours, of_class

@@ -6,8 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from tests.controller.explained import decided
 
+from chargekit.controller.explaining import explain
 from chargekit.controller.operator import Operator
+from chargekit.controller.replaying import replayed, situation_at
 from chargekit.lab.assemble import PLANT, Plan, build
 from chargekit.lab.hands import complaint
 from chargekit.lab.sitefile import load_site
@@ -86,6 +89,23 @@ def test_the_plan_is_told_and_so_is_why_a_session_waits(evenings):
     assert {one["how"] for one in plans} == {"optimal"}
     waits = [r.body for r in lab.history.records if r.kind == "decision" and r.body["limit_a"] == 0.0 and r.t > 250.0]
     assert waits and "planned 0.0 A now" in waits[0]["because"]
+
+
+def test_an_explanation_says_when_the_plan_is_another(tmp_path):
+    """Energy is dear until seven: before it the plan has the car wait, and then charge."""
+    lab = lab_of(tmp_path / "told", plan=True)
+    lab._later(60.0, PLANT, "plug", {"station": "a-1", "evse": 1, "vehicle": "compact-3ph", "soc_percent": 60.0})
+    lab._later(70.0, "a-1", "present", {"token": "RES-1", "evse": 1})
+    lab._later(75.0, "csms", "set_departure", {"token": "RES-1", "departs": LEAVES, "needs_kwh": 10.0})
+    lab.world.run_until(1800.0)
+    one = situation_at(decided(lab.history.records), 1800.0)
+    again, faults = replayed(one)
+    assert faults == ()
+    changes = [(t, what) for t, what in explain(one, again, "a-1/1").next_changes if what.startswith("its plan goes from 0.0 to ")]
+    ((t, what),) = changes
+    assert t >= 3 * 3600.0 and what.endswith(" A, unless it is made anew before")
+    assert not any("plan" in what for _, what in explain(one, again, "a-2/1").next_changes)
+    lab.close()
 
 
 def test_without_the_rule_departures_change_nothing(tmp_path):

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from chargekit.judge.kpi import Figure
+from chargekit.judge.kpi_figure import Figure
 from chargekit.lab.sitefile import SiteBundle, load_site
 from chargekit.model.located import BadInput
 from chargekit.policy.lint import lint

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chargekit.judge.bench import Bench
-from chargekit.judge.kpi import Figure, by_key, figures
+from chargekit.judge.kpi import by_key, figures
 from chargekit.judge.kpi_facts import Facts, head_from
+from chargekit.judge.kpi_figure import Figure
 from chargekit.judge.kpi_review import Trigger, triggers
 from chargekit.judge.verdict import Unclear
 
