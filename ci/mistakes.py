@@ -58,7 +58,7 @@ PAIRS = {
     ),
     "mixed_use": Pair(
         str(FOLDER / "mixed_use/fleet.yaml"), "one access rule for all users at all times",
-        ("guarantee_met[resident]", "missed_departures[resident]", "fairness[resident]"), 16,
+        ("guarantee_met[resident]", "missed_departures[resident]", "turned_away"), 16,
     ),
 }  # fmt: skip
 
