@@ -24,10 +24,11 @@ from chargekit.controller.planner_matrix import Matrix, promising, start
 from chargekit.controller.planner_model import BANDS, OPEN, SLOT_S, Bools, Floats, Ints, Outlook, Program, Row, Wish, amps
 from chargekit.model.site import Circuit
 
-SEPARATION: Final = 16.0
-"""How much dearer a kWh missing in a rank is than in the next. A start only: ranks are solved one by one where this does not prove to
-have put them in order."""
-SPREAD: Final = 30.0
+SEPARATION: Final = 8.0
+"""How much dearer a kWh missing in a rank is than in the next. A start only, quick to solve: where nothing is missing, it will do."""
+WIDE: Final = 64.0
+"""The same where something is missing: nearly always enough to put the ranks in order; where not, they are solved one by one."""
+SPREAD: Final = 10.0
 """How far the solver takes like costs apart while it works, where a plan will be spread out or fall short: prices differ by more there."""
 SPARE: Final = 4
 """Slots that may go by before the program is made anew: until then its day ends up to an hour early."""
@@ -117,7 +118,7 @@ class Planner:
         else:
             solved, how = self._solve(outlook, (low, high, row_low, row_high))
             if solved is None:
-                self.program = None
+                self.program, self.matrix, self._first = None, None, None
                 energy = _at_once(program, present, outlook, high)
                 how = f"as soon as possible by rank: {how}"
             else:
@@ -128,7 +129,7 @@ class Planner:
 
     def _anew(self, named: Mapping[str, Wish], outlook: Outlook) -> Program:
         """A new structure, given to the solver with what the last solution says about the sessions and slots both have."""
-        old, basis = self.matrix, self._basis() if self.program is not None else None
+        old, basis = self.matrix, self._basis() if self.matrix is not None else None
         program = Program(self.tree, list(named.values()), outlook)
         self.program, self.matrix, self._first = None, None, None
         if not program.energies:
@@ -138,11 +139,10 @@ class Planner:
         costs = program.costs(outlook, self.separation)
         col, row = start(program, high, costs, row_low[: program.count])
         wanted, scarce = promising(program, outlook, costs, high, (row_low, row_high))
-        known = basis if old is not None and basis is not None and basis.valid else None
         matrix.keep(program.likely(outlook) if old is None else program.kept_of(old.program))
         row = np.concatenate((row, np.ones(program.row_count - program.count, dtype=np.int64)))
-        if old is not None and known is not None:
-            _carried(old, known, program, col, row)
+        if old is not None and basis is not None and basis.valid:
+            _carried(old, basis, program, col, row)
         _, _, row_low, row_high = program.bounds(program.wishes, outlook)
         others, taken = matrix.others(), matrix.take(np.flatnonzero(wanted | (col[: program.energies] > 0)))
         columns = matrix.columns
@@ -178,11 +178,12 @@ class Planner:
         found, why = self._optimum(outlook, bounds, costs, _DUAL)
         if found is None or found[program.short0 : program.sun0].sum() <= MISSING_KWH:
             return found, why
-        in_order = self._in_order(bounds, found)
-        if in_order == len(program.ranks):
-            return found, why
         # From here on only the objective changes: what was found stays feasible, so the primal simplex goes on from it.
         self._first = self.solver.getBasis()
+        found, why = self._optimum(outlook, bounds, program.costs(outlook, WIDE), _PRIMAL)
+        in_order = self._in_order(bounds, found) if found is not None else 0
+        if found is None or in_order == len(program.ranks):
+            return found, why
         for rank in range(len(program.ranks)):
             goal = program.missing_only(rank)
             if rank >= in_order and float(goal @ found) > SLACK_KWH:
@@ -378,7 +379,8 @@ def _tenths(figure: float) -> float:
 def _lacking(
     program: Program, present: Sequence[Wish | None], outlook: Outlook, energy: Floats, high: Floats, by_id: Mapping[str, Floats]
 ) -> tuple[Missing, ...]:  # fmt: skip
-    caps, full = program.capacity(outlook), program.filled(energy)
+    full = program.filled(energy) >= program.capacity(outlook) - 1e-4
+    names = [str(row) for row in program.rows]
     found = []
     for n, wish in enumerate(present):
         lacks = wish.needs_kwh - float(by_id[wish.id].sum()) if wish is not None else 0.0
@@ -386,14 +388,14 @@ def _lacking(
             continue
         span = slice(int(program.offsets[n]), int(program.offsets[n + 1]))
         open_slots = np.flatnonzero(energy[span] < high[span] - 1e-6)
-        tight = [(program.rows[row], int((full[row] >= caps[row] - 1e-4)[open_slots].sum())) for row, _ in program.uses[n]]
-        bound = tuple(sorted((one for one in tight if one[1]), key=lambda one: (-one[1], str(one[0]))))
+        tight = [(row, int(full[row, open_slots].sum())) for row, _ in program.uses[n]]
+        bound = sorted((one for one in tight if one[1]), key=lambda one: (-one[1], names[one[0]]))
         stays = int((high[span] > 0.0).sum())
         if not stays:
             because = "its departure has passed" if wish.departs <= outlook.now else "it can take no power"
         elif bound:
-            because = "; ".join(f"{row} is full in {slots} of its {stays} slots" for row, slots in bound)
+            because = "; ".join(f"{names[row]} is full in {slots} of its {stays} slots" for row, slots in bound)
         else:
             because = f"its own {wish.most_kw:.1f} kW are too little for its {stays} slots"
-        found.append(Missing(wish.id, wish.rank, lacks * 1000.0, bound, because))
+        found.append(Missing(wish.id, wish.rank, lacks * 1000.0, tuple((program.rows[row], slots) for row, slots in bound), because))
     return tuple(sorted(found, key=lambda one: (one.rank, one.id)))

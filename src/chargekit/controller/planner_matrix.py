@@ -16,11 +16,16 @@ from chargekit.controller.planner_model import BANDS, OVER_KWH, SLOT_H, Bools, F
 
 WHOLE: Final = 6000
 """A program with no more energies than that goes to the solver whole."""
-CHEAPEST, LAST, EVERY = 1.5, 2.0, 4
+CHEAPEST: Final = 1.2
+LAST: Final = 1.5
+EVERY: Final = 4
 """What promises: a session's cheapest slots up to so many times its target, its last ones likewise (others have none so late), every so
 many-th of the rest."""
-BELOW, ABOVE = 16, 8
-"""And, in the order of what they cost, so many slots before and after the one where everybody's targets will be met."""
+NEAR: Final = 12
+"""And, in the order of what they cost, so many slots before and after the one where everybody's targets will be met. Under a demand charge
+there is no such slot: what is drawn is spread over the day."""
+FEW: Final = 8
+"""How many energies of a session are added at a time."""
 PRICE: Final = 1e-7
 """The solver's own tolerance for prices."""
 Transposed = Callable[[Floats], Floats]
@@ -133,7 +138,7 @@ class Matrix:
         found = np.flatnonzero((reduced < -PRICE) & (self.place < 0) & (high[:energies] > 0.0))
         found = found[np.lexsort((reduced[found], self.program.owner[found]))]
         owner = self.program.owner[found]
-        return np.sort(found[np.arange(len(found)) - np.searchsorted(owner, owner) < 2 * EVERY])
+        return np.sort(found[np.arange(len(found)) - np.searchsorted(owner, owner) < FEW])
 
     def in_order(self, basic: Ints, values: Floats, bounds: tuple[Floats, ...], solve: Transposed) -> int:
         """How many ranks, from the first on, certainly lack as little as they can after those before them have their due.
@@ -204,7 +209,8 @@ def promising(
     order = np.argsort(cheap, kind="stable")
     enough = int(np.searchsorted(np.cumsum(np.bincount(program.slot, share, program.slots)[order]), needs.sum()))
     near = np.zeros(program.slots, dtype=bool)
-    near[order[max(0, enough - BELOW) : enough + ABOVE + 1]] = True
+    if not program.peaks:
+        near[order[max(0, enough - NEAR) : enough + NEAR + 1]] = True
     found = near[program.slot] | ((program.slot + 7 * program.owner) % EVERY == 0)
     found |= _until(program, costs[:energies], most, CHEAPEST * needs)
     found |= _until(program, -slots[program.slot].astype(float), most, LAST * needs)

@@ -31,10 +31,12 @@ EARLY: Final = 1e-4
 """What a kWh an hour later costs beside the tariff: enough to order what costs the same, too little to outweigh a price."""
 LIKELY: Final = 3.0
 """Where all who are there could fill a circuit so many times over, and more often than those above it, it has a row from the start."""
-MOVED: Final = 8.0
-"""What a kWh missing in the next quarter of a target costs more, in what moving a kWh can cost at most."""
-WIDEST: Final = 1e5
-"""How far the costs of what is missing may lie apart from the first rank to the last: beyond, the solver's figures are no longer good."""
+MOVED: Final = 4.0
+"""What a kWh missing in the next quarter of a target costs more, in what moving a kWh about can cost at most."""
+SHORT: Final = 32.0
+"""What a kWh missing in the last rank costs, in what the next quarter of a target costs more."""
+DEAREST: Final = 1e8
+"""What a kWh missing in the first rank costs at most: with more the solver's figures are no longer good."""
 OVER_KWH: Final = 1e-6
 """A circuit this much over its capacity in a slot gets a row there."""
 OPEN: Final = math.inf
@@ -399,8 +401,9 @@ class Program:
         found[: self.energies] = price[self.slot] + later
         # A rank's kWh outweigh all quarters of those after it, and each quarter all that moving energy about can cost.
         moved = MOVED * (0.1 + float(np.abs(price).max(initial=0.0)) + outlook.demand_charge / SLOT_H)
-        after = len(self.ranks) - 1 - self.rank_of
-        by_rank = moved * BANDS * BANDS * min(separation, WIDEST ** (1.0 / max(1, len(self.ranks) - 1))) ** after
+        others = max(1, len(self.ranks) - 1)
+        step = max(1.0, min(separation, (DEAREST / (moved * SHORT)) ** (1.0 / others)))
+        by_rank = moved * SHORT * step ** (len(self.ranks) - 1 - self.rank_of)
         found[self.short0 : self.sun0] = np.add.outer(by_rank, moved * np.arange(BANDS)).ravel()
         found[self.sun0 : -1] = -np.maximum(price[self.suns], 0.0)
         found[-1] = outlook.demand_charge
