@@ -391,13 +391,13 @@ def test_what_is_in_order_is_known_and_what_is_not():
     program, matrix, solver = planner.program, planner.matrix, planner.solver
     bounds = program.bounds(program.present({w.id: w for w in wishes}), day)
     found = matrix.full(np.array(solver.getSolution().col_value))
-    assert planner._in_order(bounds, found) == 2
+    assert planner._in_order(matrix, bounds, found) == 2
     turned = (program.missing_only(1) + 1e-3 * program.missing_only(0))[matrix.columns]
     solver.changeColsCost(len(turned), np.arange(len(turned), dtype=np.int32), turned)
     solver.run()
     found = matrix.full(np.array(solver.getSolution().col_value))
     assert (program.missing_only(0) @ found, program.missing_only(1) @ found) == pytest.approx((2.76, 0.0))
-    assert planner._in_order(bounds, found) == 0
+    assert planner._in_order(matrix, bounds, found) == 0
 
 
 @settings(max_examples=60, deadline=None)

@@ -101,9 +101,13 @@ class Planner:
         options: dict[str, Any] = {"simplex_scale_strategy": 0, "output_flag": False, "parallel": "off", "solver": "simplex"}
         for name, value in options.items():
             self.solver.setOptionValue(name, value)
-        self.program: Program | None = None
         self.matrix: Matrix | None = None
         self._first: Any = None
+
+    @property
+    def program(self) -> Program | None:
+        """The structure the solver has; none before the first plan, and where there is nothing to plan."""
+        return None if self.matrix is None else self.matrix.program
 
     def plan(self, wishes: Sequence[Wish], outlook: Outlook) -> Plan:
         """The plan for these sessions. KeyError for a circuit the site has not; never an error for what can't be met."""
@@ -113,12 +117,12 @@ class Planner:
             program, warm = self._anew(named, outlook), False
         present = program.present(named)
         low, high, row_low, row_high = program.bounds(present, outlook)
-        if not program.energies:
+        if self.matrix is None:
             energy, how = np.zeros(0), "optimal"
         else:
-            solved, how = self._solve(outlook, (low, high, row_low, row_high))
+            solved, how = self._solve(self.matrix, outlook, (low, high, row_low, row_high))
             if solved is None:
-                self.program, self.matrix, self._first = None, None, None
+                self.matrix, self._first = None, None
                 energy = _at_once(program, present, outlook, high)
                 how = f"as soon as possible by rank: {how}"
             else:
@@ -129,9 +133,9 @@ class Planner:
 
     def _anew(self, named: Mapping[str, Wish], outlook: Outlook) -> Program:
         """A new structure, given to the solver with what the last solution says about the sessions and slots both have."""
-        old, basis = self.matrix, self._basis() if self.matrix is not None else None
+        old, basis = self.matrix, None if self.matrix is None else self._basis(self.matrix)
         program = Program(self.tree, list(named.values()), outlook)
-        self.program, self.matrix, self._first = None, None, None
+        self.matrix, self._first = None, None
         if not program.energies:
             return program
         matrix = Matrix(program)
@@ -159,46 +163,49 @@ class Planner:
         made.col_status, made.row_status = [_STATUS[n] for n in col[columns].tolist()], [_STATUS[n] for n in row.tolist()]
         made.valid = made.alien = True
         self.solver.setBasis(made)
-        self.program, self.matrix = program, matrix
+        self.matrix = matrix
         return program
 
-    def _solve(self, outlook: Outlook, bounds: tuple[Floats, ...]) -> tuple[Floats | None, str]:
+    def _solve(self, matrix: Matrix, outlook: Outlook, bounds: tuple[Floats, ...]) -> tuple[Floats | None, str]:
         """The columns' values, or None and why not. Ranks one after another only where something is missing and not in order already."""
-        assert self.program is not None and self.matrix is not None
-        program, matrix = self.program, self.matrix
+        program = matrix.program
         low, high, row_low, row_high = bounds
         costs, columns = program.costs(outlook, self.separation), matrix.columns
         # The solver's clock goes on over all plans.
         self.solver.setOptionValue("time_limit", self.solver.getRunTime() + self.time_s)
         if self._first is not None:
-            self.solver.setBasis(self._basis())
+            self.solver.setBasis(self._basis(matrix))
             self._first = None
         self.solver.changeColsBounds(len(columns), np.arange(len(columns), dtype=np.int32), low[columns], high[columns])
         self.solver.changeRowsBounds(program.row_count, np.arange(program.row_count, dtype=np.int32), row_low, row_high)
-        found, why = self._optimum(outlook, bounds, costs, _DUAL)
+        found, why = self._optimum(matrix, outlook, bounds, costs, _DUAL)
         if found is None or found[program.short0 : program.sun0].sum() <= MISSING_KWH:
             return found, why
         # From here on only the objective changes: what was found stays feasible, so the primal simplex goes on from it.
         self._first = self.solver.getBasis()
-        found, why = self._optimum(outlook, bounds, program.costs(outlook, WIDE), _PRIMAL)
-        in_order = self._in_order(bounds, found) if found is not None else 0
-        if found is None or in_order == len(program.ranks):
-            return found, why
+        wide, why = self._optimum(matrix, outlook, bounds, program.costs(outlook, WIDE), _PRIMAL)
+        in_order = self._in_order(matrix, bounds, wide) if wide is not None else 0
+        if in_order == len(program.ranks):
+            return wide, why
+        if wide is not None:
+            found = wide
+        else:
+            self.solver.setBasis(self._basis(matrix))
         for rank in range(len(program.ranks)):
             goal = program.missing_only(rank)
             if rank >= in_order and float(goal @ found) > SLACK_KWH:
-                found, why = self._optimum(outlook, bounds, goal, _PRIMAL)
+                found, why = self._optimum(matrix, outlook, bounds, goal, _PRIMAL)
                 if found is None:
                     return None, why
             self.solver.changeRowBounds(program.rank_row0 + rank, -OPEN, float(goal @ found) * (1.0 + 1e-9) + SLACK_KWH)
-        return self._optimum(outlook, bounds, costs, _PRIMAL)
+        return self._optimum(matrix, outlook, bounds, costs, _PRIMAL)
 
-    def _optimum(self, outlook: Outlook, bounds: tuple[Floats, ...], costs: Floats, strategy: int) -> tuple[Floats | None, str]:
+    def _optimum(
+        self, matrix: Matrix, outlook: Outlook, bounds: tuple[Floats, ...], costs: Floats, strategy: int
+    ) -> tuple[Floats | None, str]:  # fmt: skip
         """Solve for these costs; circuits that this overfills get their rows, and energies that would make it better their columns, and
         the solver goes on from there, until there are none."""
-        assert self.program is not None and self.matrix is not None
-        program, matrix = self.program, self.matrix
-        columns = matrix.columns
+        program, columns = matrix.program, matrix.columns
         self.solver.changeColsCost(len(columns), np.arange(len(columns), dtype=np.int32), costs[columns])
         while True:
             self.solver.setOptionValue("simplex_strategy", strategy)
@@ -210,7 +217,7 @@ class Planner:
             found = matrix.full(np.array(solution.col_value))
             over = program.over(outlook, found[: program.energies])
             if over.any():
-                self._keep(outlook, over)
+                self._keep(matrix, outlook, over)
                 strategy = _DUAL
                 continue
             better = matrix.better(costs, np.array(solution.row_dual), bounds[1])
@@ -222,35 +229,31 @@ class Planner:
                 len(index), starts[:-1].astype(np.int32), index.astype(np.int32), value,
             )  # fmt: skip
 
-    def _keep(self, outlook: Outlook, rows: Bools) -> None:
-        assert self.program is not None and self.matrix is not None
-        program, before = self.program, len(self.program.kept_rows)
-        starts, index, value = self.matrix.keep(rows)
+    def _keep(self, matrix: Matrix, outlook: Outlook, rows: Bools) -> None:
+        program, before = matrix.program, len(matrix.program.kept_rows)
+        starts, index, value = matrix.keep(rows)
         most = program.capacity(outlook)[program.kept_rows[before:], program.kept_slots[before:]]
         self.solver.addRows(
             len(most), np.full(len(most), -OPEN), most, len(index), starts[:-1].astype(np.int32), index.astype(np.int32), value
         )  # fmt: skip
 
-    def _in_order(self, bounds: tuple[Floats, ...], found: Floats) -> int:
+    def _in_order(self, matrix: Matrix, bounds: tuple[Floats, ...], found: Floats) -> int:
         """How many ranks, from the first on, the solution at hand is known to be best for."""
-        assert self.program is not None and self.matrix is not None
-        program = self.program
-        row_high = np.concatenate((bounds[3], np.zeros(program.row_count - len(bounds[3]))))
+        row_high = np.concatenate((bounds[3], np.zeros(matrix.program.row_count - len(bounds[3]))))
         _, basic = self.solver.getBasicVariables()
 
         def prices(costs: Floats) -> Floats:
             return np.array(self.solver.getBasisTransposeSolve(costs)[1])
 
-        return self.matrix.in_order(np.array(basic, dtype=np.int64), found, (*bounds[:3], row_high), prices)
+        return matrix.in_order(np.array(basic, dtype=np.int64), found, (*bounds[:3], row_high), prices)
 
-    def _basis(self) -> Any:
-        """Where the solver stood before it went through the ranks one by one, or stands; what came since is as it comes."""
+    def _basis(self, matrix: Matrix) -> Any:
+        """Where the solver stands; where it went on to put ranks in order, where it stood before, with what came since as it comes."""
         if self._first is None:
             return self.solver.getBasis()
-        assert self.program is not None and self.matrix is not None
         col, row = list(self._first.col_status), list(self._first.row_status)
-        self._first.col_status = col + [_LOWER] * (len(self.matrix.columns) - len(col))
-        self._first.row_status = row + [_BASIC] * (self.program.row_count - len(row))
+        self._first.col_status = col + [_LOWER] * (len(matrix.columns) - len(col))
+        self._first.row_status = row + [_BASIC] * (matrix.program.row_count - len(row))
         return self._first
 
 
