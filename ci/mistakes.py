@@ -15,8 +15,9 @@ sys.path.insert(0, str(ROOT / "src"))
 from chargekit.faces.figures import Series, chart  # noqa: E402
 from chargekit.faces.kpi import amount  # noqa: E402
 from chargekit.faces.simulation import Folded  # noqa: E402
-from chargekit.judge.kpi import Figure, by_key, figures, first_flow, quarter_hours  # noqa: E402
+from chargekit.judge.kpi import by_key, figures, first_flow, quarter_hours  # noqa: E402
 from chargekit.judge.kpi_facts import Facts  # noqa: E402
+from chargekit.judge.kpi_figure import Figure  # noqa: E402
 from chargekit.lab.life import live  # noqa: E402
 from chargekit.lab.sitefile import load_site  # noqa: E402
 from chargekit.policy.lint import lint  # noqa: E402
@@ -29,8 +30,8 @@ WEEK = 7
 
 @dataclass(frozen=True)
 class Pair:
-    """A site type: its bundled site, the mistake in a sentence, the figures that show it (the first decides), the stations of the run, and
-    what is drawn of it."""
+    """A site type: its bundled site or a site's file, the mistake in a sentence, the figures that show it (the first decides), the stations
+    of the run, and what is drawn of it."""
 
     site: str
     mistake: str
@@ -44,20 +45,20 @@ PAIRS = {
         "depot", "all vehicles charge at once on return", ("peak_demand", "off_peak_share", "missed_departures[all]"), 8, "power",
     ),
     "workplace": Pair(
-        "workplace", "early arrivals occupy chargers all day",
-        ("wait[P50]", "energy_delivered[employee]", "wait_time[policy]", "idle_occupancy"), 8,
+        str(FOLDER / "workplace/fleet.yaml"), "early arrivals occupy chargers all day",
+        ("turned_away", "wait_time[queue]", "idle_occupancy", "energy[employee]"), 8,
     ),
     "destination": Pair(
         "destination", "visitor charging treated like reserved long-dwell parking",
-        ("energy_delivered[guest]", "session_success", "missed_departures[guest]"), 8,
+        ("idle_occupancy", "turned_away", "wait[P90]", "energy_delivered[guest]"), 8,
     ),
     "multifamily": Pair(
         "multifamily", "promising more guaranteed power than the building has",
-        ("guarantee_met[resident]", "fairness[resident]", "wait[P90]"), 8,
+        ("wait_time[pauses]", "guarantee_met[resident]", "fairness[resident]", "wait[P90]"), 14,
     ),
     "mixed_use": Pair(
-        "campus", "one access rule for all users at all times",
-        ("energy_delivered[resident]", "guarantee_met[resident]", "missed_departures[resident]"), 8,
+        str(FOLDER / "mixed_use/fleet.yaml"), "one access rule for all users at all times",
+        ("guarantee_met[resident]", "missed_departures[resident]", "turned_away"), 16,
     ),
 }  # fmt: skip
 

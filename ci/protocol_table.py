@@ -7,16 +7,18 @@ message's name, or the word of the vocabulary that stands for it in the version.
 
 import ast
 import difflib
+import os
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import groupby
+from multiprocessing import get_context
 from pathlib import Path
 
 from chargekit.controller import answers
 from chargekit.emulator import capabilities
 from chargekit.faces.capabilities import lines
-from chargekit.judge.case import Case
 from chargekit.judge.catalogue import known_cases
 from chargekit.judge.trial import Setting, plan_of, trial_on
 from chargekit.judge.verdict import Verdict
@@ -68,15 +70,21 @@ schema, and check the answer against its schema.
 def exchanged() -> dict[str, dict[str, set[str]]]:
     """By version and message: the cases that have it on a wire. SystemExit when a healthy station it applies to does not pass."""
     found: dict[str, dict[str, set[str]]] = {version: {} for version in VERSIONS}
-    for case in known_cases():
-        for versions in [[v] for v in VERSIONS] if case.scope == "charger" else [list(VERSIONS)]:
-            for version, action in over_the_wire(case, versions):
-                found[version].setdefault(action, set()).add(case.id)
+    runs = [
+        (case.id, versions)
+        for case in sorted(known_cases(), key=lambda case: (case.scope != "site", case.id))  # the long ones first
+        for versions in ([[v] for v in VERSIONS] if case.scope == "charger" else [list(VERSIONS)])
+    ]
+    with ProcessPoolExecutor(min(2, os.cpu_count() or 1), mp_context=get_context("spawn")) as pool:
+        for (ident, _), messages in zip(runs, pool.map(over_the_wire, *zip(*runs, strict=True)), strict=True):
+            for version, action in messages:
+                found[version].setdefault(action, set()).add(ident)
     return found
 
 
-def over_the_wire(case: Case, versions: list[str]) -> set[tuple[str, str]]:
+def over_the_wire(ident: str, versions: list[str]) -> set[tuple[str, str]]:
     """The messages of one run: all stations speak the versions in turn."""
+    case = next(one for one in known_cases() if one.id == ident)
     site, station = next((HARDWARE[need] for need in sorted(case.requires) if need in HARDWARE), ("mixed-use", "ac-01"))
     bundle = load_site(site)
     stations = tuple(replace(s, ocpp=versions[n % len(versions)]) for n, s in enumerate(bundle.site.stations))

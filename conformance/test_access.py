@@ -1,27 +1,31 @@
 """Access: who may charge, where, when and in which state of the site. Judged by the answer to the card, and by the current."""
 
 from chargekit.judge import Bench, NotApplicable, case
-from chargekit.judge.people import is_refused, named, of_class, outside, until, when
-from chargekit.judge.premises import SiteUnder
+from chargekit.judge.hours import Hours, shortly_before
+from chargekit.judge.people import hours, is_refused, named, of_class, outside
 from chargekit.policy.access import AccessWindow, fits
 
+LEAD_S = 300.0
 
-def closing(site: SiteUnder) -> tuple[AccessWindow, str, float]:
+
+def closing(ahead: Hours) -> tuple[AccessWindow, str, float]:
     """A window that is open and soon closes, a token it binds, and when it closes."""
-    for window, who in named(site, site.rules.access.windows):
-        if window.span.holds(when(site, site.bench.now + 300)):
-            at = until(site, [window.span], lambda moment, span=window.span: not span.holds(moment))
-            if at is not None:
-                return window, who, at
+    for window, who in named(ahead.rules, ahead.rules.access.windows):
+        at = ahead.changes([window.span], lambda before, after, span=window.span: span.holds(before) and not span.holds(after))
+        if at is not None and window.span.holds(ahead.at(at - ahead.soonest_s)):
+            return window, who, at
     raise NotApplicable("no access window of this site closes within the time a case waits")
 
 
-@case("CK-ACC-101", scope="site", covers={"access windows", "C01.FR.02", "1.6 4.1"}, area="access", limit_s=14400)
+@case(
+    "CK-ACC-101", scope="site", covers={"access windows", "C01.FR.02", "1.6 4.1"}, area="access", limit_s=14400,
+    starts=shortly_before(lambda ahead: closing(ahead)[2], LEAD_S),
+)  # fmt: skip
 async def test_a_token_is_refused_once_its_window_has_closed(bench: Bench) -> None:
     """Inside its window a token charges. Once the window is over it is refused (NotAtThisTime where the version has the word) and gets no
     current at another charger, while the session that runs goes on and its user can end it."""
     site = bench.site()
-    _, who, closes = closing(site)
+    _, who, closes = closing(hours(site, LEAD_S - 60.0))
     first, *others = [c for c in site.ac if c.meter.point is not None]
     await site.charge(first, who, vehicle="compact-3ph")
     await first.meter.draws(at_least_a=5, within_s=120)
@@ -38,7 +42,7 @@ async def test_a_token_charges_where_it_is_entitled_to_and_nowhere_else(bench: B
     """At a station its entitlement does not name a token is refused (NotAtThisLocation where the version has the word); at one it names
     it charges."""
     site = bench.site()
-    bound = [(who, rule.stations) for rule, who in named(site, site.rules.access.entitlements) if outside(site, rule.stations)]
+    bound = [(who, rule.stations) for rule, who in named(site.rules, site.rules.access.entitlements) if outside(site, rule.stations)]
     if not bound:
         raise NotApplicable("no rule of this site binds anybody to some of its AC stations")
     who, stations = bound[0]

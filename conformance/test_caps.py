@@ -11,14 +11,7 @@ TICK_S = 300.0
 async def test_a_lowered_cap_is_kept_and_used(bench: Bench) -> None:
     """With a cap that leaves the vehicles 60 % of their demand the grid meter shows no more than the cap, and at least 85 % of it."""
     site = bench.site()
-    grid = site.meter(site.grid.name)
-    base_a = await site.base_a()
-    for number, charger in enumerate(site.ac[:6] if site.moves(site.grid.name) else site.ac[:4]):
-        await site.charge(charger, site.first(number), vehicle="compact-3ph")
-    await bench.sleep(240)
-    demand_a = (await grid.fresh()).most_a - base_a
-    if demand_a < 40:
-        raise Unclear(f"only {demand_a:.1f} A of demand could be raised: a cap would prove nothing")
+    grid, base_a, demand_a = await site.demand()
     cap_a = float(round(base_a + demand_a * 0.6))
     await site.set_cap(cap_a)
     await grid.settles(at_most_a=cap_a, within=REACTION_S)
@@ -89,14 +82,7 @@ async def test_the_vehicles_make_room_for_the_building_and_take_it_back(bench: B
     """When the building takes more, the grid meter is within the cap again within half a minute and stays there; what the building leaves
     again is used again."""
     site = bench.site()
-    grid = site.meter(site.grid.name)
-    base_a = await site.base_a()
-    for number, charger in enumerate(site.ac[:6] if site.moves(site.grid.name) else site.ac[:4]):
-        await site.charge(charger, site.first(number), vehicle="compact-3ph")
-    await bench.sleep(240)
-    demand_a = (await grid.fresh()).most_a - base_a
-    if demand_a < 40:
-        raise Unclear(f"only {demand_a:.1f} A of demand could be raised: a cap would prove nothing")
+    grid, base_a, demand_a = await site.demand()
     cap_a, step_a = float(round(base_a + demand_a * 0.7)), demand_a * 0.2
     await site.set_cap(cap_a)
     await grid.settles(at_most_a=cap_a, within=REACTION_S)

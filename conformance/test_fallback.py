@@ -81,7 +81,9 @@ async def test_a_station_cut_off_falls_to_the_sites_fallback(bench: Bench) -> No
     await charger.meter.draws(at_least_a=fallback_a + 3, within_s=120)
     bench.check_bound(charger.meter.now_a(), fallback_a, "a fallback")
     await charger.cut_link()
-    await charger.meter.settles(at_most_a=fallback_a, within=lease_s + charger.profile.settle_s + 5)
+    # Before its lease is over it may fall back, and need not.
+    await bench.rest(max(0.0, lease_s - 30.0))
+    await charger.meter.settles(at_most_a=fallback_a, within=min(lease_s, 30.0) + charger.profile.settle_s + 5)
     await charger.meter.holds(at_most_a=fallback_a, for_s=300)
 
 
@@ -89,12 +91,7 @@ async def test_a_station_cut_off_falls_to_the_sites_fallback(bench: Bench) -> No
 async def test_without_a_controller_the_site_falls_to_its_fallback(bench: Bench) -> None:
     """While the controller is dead every station of a circuit falls to its fallback; once it is back they charge as before."""
     site = bench.site()
-    circuit, chargers, safe_a = site.contested()
-    for number, charger in enumerate(chargers):
-        await site.charge(charger, site.someone(number), soc_percent=15)
-    await bench.sleep(120)
-    before_a, _ = await site.flows_a(chargers)
-    bench.check_bound(before_a, safe_a, "a fallback")
+    circuit, chargers, safe_a, before_a = await site.busy("a fallback")
     await site.without_controller(site.rules.lease_s.value + chargers[0].profile.settle_s + 10)
     flows_a, records = await site.flows_a(chargers)
     figure = f"current of the stations of {circuit.name}, their controller dead for longer than a lease"

@@ -29,8 +29,9 @@ async def full(bench: Bench, site: SiteUnder, who: Sequence[tuple[Charger, str]]
     for charger, token in who:
         await site.charge(charger, token, soc_percent=FULL_SOC, vehicle="compact-3ph")
         await charger.meter.draws(at_least_a=1.0, within_s=180)
-    for charger, _ in who:
-        await charger.meter.settles(at_most_a=0.5, within=900)
+    with bench.resting():
+        for charger, _ in who:
+            await charger.meter.settles(at_most_a=0.5, within=900)
     return bench.now
 
 
@@ -49,7 +50,7 @@ async def test_a_session_that_is_over_is_ended_after_its_release(bench: Bench) -
     began = bench.now
     done = await full(bench, site, people)
     # Whoever finished first was done at the earliest when it came.
-    await bench.sleep(max(0.0, rule.release_s - (done - began) - 60.0))
+    await bench.rest(max(0.0, rule.release_s - (done - began) - 60.0))
     running = [charger.transaction for charger, _ in people]
     for (charger, token), tx in zip(people, running, strict=True):
         if tx is None:
@@ -62,7 +63,7 @@ async def test_a_session_that_is_over_is_ended_after_its_release(bench: Bench) -
             raise Failed(f"{charger.name} told the reason {tx.reason} for an end ordered from afar", [tx.ended_seq])
         bench.measure(Measured(f"idle time of {token} at its end", bench.now - done, "s", at_most=rule.release_s + 120.0), [tx.ended_seq])
     if others:
-        await bench.sleep(max(0.0, done + rule.release_s + 300.0 - bench.now))
+        await bench.rest(max(0.0, done + rule.release_s + 300.0 - bench.now))
         if spared.transaction is None:
             raise Failed(f"the session of class {others[0]}, which no rule ends, was ended", [bench.seen.last_seq])
 
@@ -80,7 +81,8 @@ async def test_who_has_finished_is_asked_to_move(bench: Bench) -> None:
     charger = able[-1]
     done = await full(bench, site, [(charger, of_class(site, name))])
     before = len(charger.seen.shown)
-    await charger.expect(lambda: len(charger.seen.shown) > before, rule.grace_s + 120.0, "a message that asks to move")
+    with bench.resting():
+        await charger.expect(lambda: len(charger.seen.shown) > before, rule.grace_s + 120.0, "a message that asks to move")
     took_s, grace_s = bench.now - done, rule.grace_s
     took = Measured("time from having finished to being asked", took_s, "s", at_least=grace_s - 60.0, at_most=grace_s + 120.0)
     bench.measure(took, [bench.seen.last_seq])
@@ -102,7 +104,7 @@ async def test_who_waits_for_power_is_not_idle(bench: Bench) -> None:
     await site.set_cap(4.0 + site.rules.margin_a.value, arena.circuit.name)
     for charger in (one, two):
         await charger.meter.settles(at_most_a=0.5, within=60)
-    await bench.sleep(rule.release_s + 300.0)
+    await bench.rest(rule.release_s + 300.0)
     for charger in (one, two):
         if charger.transaction is None:
             raise Failed(f"a session that waited for power at {charger.name} was ended", [bench.seen.last_seq])

@@ -61,12 +61,7 @@ async def _within_safe_budget(bench: Bench, site: SiteUnder, chargers: list[Char
 async def _fails(bench: Bench, fault: str, late_s: float = 240.0, **parameters: float) -> None:
     """A circuit's meter fails while its stations draw more than their fallbacks: they go down to the safe budget in time."""
     site = bench.site()
-    circuit, chargers, safe_a = site.contested()
-    for number, charger in enumerate(chargers):
-        await site.charge(charger, site.someone(number), soc_percent=15)
-    await bench.sleep(120)
-    before_a, _ = await site.flows_a(chargers)
-    bench.check_bound(before_a, safe_a, "a safe budget")
+    circuit, chargers, safe_a, before_a = await site.busy("a safe budget")
     hidden_a = before_a * (1.0 - parameters.get("factor", -1.0))
     if site.sun_a(circuit.name) > hidden_a * 0.8:
         raise NotApplicable(

@@ -1,7 +1,8 @@
 """Priority order: who gets the power when there is not enough."""
 
 from chargekit.judge import Arena, Bench, Charger, Measured, NotApplicable, SiteUnder, case
-from chargekit.judge.people import of_class, until, when
+from chargekit.judge.hours import Hours, shortly_before
+from chargekit.judge.people import hours, of_class, when
 
 
 async def contest(
@@ -75,32 +76,44 @@ async def test_who_had_its_turn_goes_behind_its_peers(bench: Bench) -> None:
     await bench.sleep(90)
     early, late = (one, two) if one.meter.now_a() > two.meter.now_a() else (two, one)
     await early.meter.draws(at_least_a=8, within_s=30)
-    await late.meter.holds(at_most_a=1, for_s=rotation.after_s / 2)
-    await bench.sleep(max(0.0, began + rotation.after_s - bench.now) + 30)
+    with bench.resting():
+        await late.meter.holds(at_most_a=1, for_s=rotation.after_s / 2)
+    await bench.rest(max(0.0, began + rotation.after_s - bench.now) + 30)
     await late.meter.draws(at_least_a=8, within_s=150)
     await early.meter.settles(at_most_a=1, within=60)
     await late.meter.holds(at_most_a=13, for_s=300, at_least_a=8)
 
 
-@case("CK-PRI-104", scope="site", covers={"ranks by time window"}, area="priority", limit_s=14400)
+LEAD_S = 540.0
+
+
+def swapping(ahead: Hours) -> tuple[str, str, float]:
+    """Two classes of which the first ranks above the second, until an hour at which they change places; and that."""
+    rules = ahead.rules.priority
+    spans = [one.span for one in rules.windows if one.span is not None]
+    changes = ahead.changes(spans, lambda one, other: rules.order_at(one).classes != rules.order_at(other).classes)
+    if changes is None:
+        raise NotApplicable("the ranks of this site do not change within the time a case waits")
+    before, after = rules.order_at(ahead.at(changes - 1.0)).classes, rules.order_at(ahead.at(changes)).classes
+    people = [name for name in before if any(c == name for _, c in ahead.rules.tokens)]
+    swapped = [(a, b) for a in people for b in people if before.index(a) < before.index(b) and after.index(b) < after.index(a)]
+    if not swapped:
+        raise NotApplicable("no two classes of this site change places with the hour")
+    return *swapped[-1], changes
+
+
+@case(
+    "CK-PRI-104", scope="site", covers={"ranks by time window"}, area="priority", limit_s=14400,
+    starts=shortly_before(lambda ahead: swapping(ahead)[2], LEAD_S),
+)  # fmt: skip
 async def test_the_ranks_change_with_the_hour(bench: Bench) -> None:
     """Two equal cars under a cap for one and 6 A: the class that ranks first leads, until the hour at which the other does."""
     site = bench.site()
-    rules = site.rules.priority
-    before = rules.order_at(when(site, bench.now)).classes
-    spans = [one.span for one in rules.windows if one.span is not None]
-    changes = until(site, spans, lambda moment: rules.order_at(moment).classes != before) if spans else None
-    if changes is None:
-        raise NotApplicable("the ranks of this site do not change within the time a case waits")
-    after = rules.order_at(when(site, changes)).classes
-    people = [name for name in before if any(c == name for _, c in site.rules.tokens)]
-    swapped = [(a, b) for a in people for b in people if before.index(a) < before.index(b) and after.index(b) < after.index(a)]
-    if not swapped or changes - bench.now < 900:
-        raise NotApplicable("no two classes change places in time for this case")
+    leader, follower, changes = swapping(hours(site, LEAD_S - 60.0))
     arena = site.arena()
     one, two = arena.chargers
-    await bench.sleep(changes - bench.now - 720)
-    await site.settle([(two, of_class(site, swapped[-1][1])), (one, of_class(site, swapped[-1][0]))])
+    await bench.rest(max(0.0, changes - bench.now - LEAD_S))
+    await site.settle([(two, of_class(site, follower)), (one, of_class(site, leader))])
     full_a = max(one.meter.now_a(), two.meter.now_a())
     await capped(bench, site, arena, full_a + 6)
     await leads(one, two, full_a=full_a)
@@ -145,7 +158,7 @@ async def back_again(
     arena = site.arena()
     one, two = arena.chargers
     await site.settle([(one, who)])
-    await bench.sleep(for_s)
+    await bench.rest(for_s)
     await one.press_stop()
     await one.expect(lambda: one.transaction is None, 60, "the end its user asked for")
     await one.unplug()

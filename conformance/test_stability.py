@@ -52,12 +52,13 @@ async def test_a_marginal_cap_interrupts_nobody_often(bench: Bench) -> None:
     most = max(1, site.rules.holds.pauses)
     charges, counted = dict.fromkeys((c.name for c in chargers), True), dict.fromkeys((c.name for c in chargers), 0)
     used, looks = 0.0, 0
-    for turn in range(45):
-        await cap_for(bench, site, arena.circuit.name, idle_a, 14.0 if turn % 2 == 0 else 20.0)
-        for _ in range(4):
-            await bench.sleep(10)
-            interruptions(chargers, charges, counted)
-            used, looks = used + sum(c.meter.now_a() for c in chargers), looks + 1
+    with bench.resting():
+        for turn in range(45):
+            await cap_for(bench, site, arena.circuit.name, idle_a, 14.0 if turn % 2 == 0 else 20.0)
+            for _ in range(4):
+                await bench.sleep(10)
+                interruptions(chargers, charges, counted)
+                used, looks = used + sum(c.meter.now_a() for c in chargers), looks + 1
     seqs = [c.meter.last().seq for c in chargers]
     for name, count in counted.items():
         bench.measure(Measured(f"interruptions of {name} within half an hour", count, "", at_most=most), seqs)
@@ -80,12 +81,13 @@ async def test_peers_take_turns_where_not_all_can_charge(bench: Bench) -> None:
     await site.settle([(chargers[0], who[0]), (chargers[1], who[1])])
     idle_a = max(0.0, (await arena.meter.fresh()).most_a - sum(c.meter.now_a() for c in chargers))
     await cap_for(bench, site, arena.circuit.name, idle_a, 10.0)
-    await bench.sleep(120)
+    await bench.rest(120)
     before = [(await c.meter.fresh()).energy_wh for c in chargers]
     charges, counted = dict.fromkeys((c.name for c in chargers), False), dict.fromkeys((c.name for c in chargers), 0)
-    for _ in range(int((2 * turn_s + 300) // 20)):
-        await bench.sleep(20)
-        interruptions(chargers, charges, counted)
+    with bench.resting():
+        for _ in range(int((2 * turn_s + 300) // 20)):
+            await bench.sleep(20)
+            interruptions(chargers, charges, counted)
     half_wh = 6.0 * 3 * 230.0 * turn_s / 3600 / 2
     for charger, had_wh in zip(chargers, before, strict=True):
         reading = await charger.meter.fresh()
@@ -124,6 +126,7 @@ async def test_a_vehicle_that_fell_asleep_over_a_pause_is_woken(bench: Bench) ->
     bench.check_bound(charger.meter.now_a(), 4.0, "a cap")
     await cap_for(bench, site, arena.circuit.name, idle_a, 0.0)
     await charger.meter.settles(at_most_a=0.5, within=60)
-    await charger.meter.holds(at_most_a=0.5, for_s=900)
+    with bench.resting():
+        await charger.meter.holds(at_most_a=0.5, for_s=900)
     await cap_for(bench, site, arena.circuit.name, idle_a, 30.0)
     await charger.meter.draws(at_least_a=FLOWS_A, within_s=420)

@@ -31,7 +31,7 @@ KILLERS = {
     "CK-INC-103": "an-incident-each-time",
 }
 BY_RULE = {
-    "CK-ACC-101": ((), "no access window of this site closes"),
+    "CK-ACC-101": (("workplace",), "no access window of this site closes"),
     "CK-ACC-102": ((), "no rule of this site binds anybody to some of its AC stations"),
     "CK-ACC-103": ((), "no token is blocked at this site"),
     "CK-ACC-104": (("campus",), "no class is kept out of this site by an incident"),
@@ -41,7 +41,7 @@ BY_RULE = {
     "CK-RSP-102": (("workplace", "multifamily", "campus"), "is answered by reduce_evenly"),
     "CK-RSP-103": (("destination", "campus"), "is answered by suspend_lower"),
     "CK-PRI-103": ((), "no class of this site takes turns of an hour or less"),
-    "CK-PRI-104": ((), "the ranks of this site do not change"),
+    "CK-PRI-104": (("campus",), "the ranks of this site do not change"),
     "CK-PRI-105": (("campus",), ""),
     "CK-PRI-106": ((), "no class of this site shares by what was got in the last days alone"),
     "CK-PRI-107": (("multifamily", "campus"), "no class of this site is put forward for getting too little"),
@@ -57,6 +57,8 @@ BY_RULE = {
     "CK-CST-101": ((), "capped by a price that comes to hold within two hours"),
     "CK-CST-102": ((), "paused by a price that comes to hold within two hours"),
     "CK-CST-103": ((), "no demand target"),
+    "CK-CST-104": (("depot",), "planned into cheap hours"),
+    "CK-KPI-107": (("multifamily", "campus"), "no token of class resident may charge"),
     "CK-THR-101": ((), "throttled before one that ranks lower"),
     "CK-THR-102": ((), "has its minimum first"),
     "CK-BUD-101": (("campus",), "no budget of AC or DC"),

@@ -29,9 +29,9 @@ power:
 class Small:
     """The site as a lab, with what a test does to it."""
 
-    def __init__(self, folder, limit_a, seed="1", fleet=FLEET, **plan):
+    def __init__(self, folder, limit_a, seed="1", fleet=FLEET, more="", **plan):
         (folder / "fleet.yaml").write_text(fleet)
-        (folder / "policy.yaml").write_text(POLICY % limit_a)
+        (folder / "policy.yaml").write_text(POLICY % limit_a + more)
         self.lab = build(load_site("fleet.yaml"), Plan(seed=seed, operate=True, **plan))
 
     def come(self, at, station, token, vehicle="small-22kw", soc=20.0):

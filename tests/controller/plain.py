@@ -13,7 +13,7 @@ def deci(amps):
 
 class Rows:
     """What is left by (circuit, phase) in deci-amperes, phase 3 for kW, ("gate", n) for the n-th cap on sessions,
-    ("budget", n, phase) for the n-th budget."""
+    ("budget", n, phase or 3) for the n-th budget."""
 
     def __init__(self, tree, limits, reserved, concurrent, budgets, reserved_by):
         self.tree, self.left, self.concurrent, self.budgets = tree, {}, concurrent, budgets
@@ -25,8 +25,14 @@ class Rows:
             self.left[("gate", n)] = one.most
         for n, one in enumerate(budgets):
             for p in range(3):
-                held = sum(a[p] for (at, kind), a in reserved_by.items() if kind == one.current and one.circuit in self.path(at))
-                self.least(("budget", n, p), one.limit_a - held)
+                if one.limit_a < math.inf:
+                    self.least(("budget", n, p), one.limit_a - self.spent(one, reserved_by)[p])
+            if one.limit_kw is not None:
+                self.least(("budget", n, 3), one.limit_kw * 1000 / NOMINAL_V - sum(self.spent(one, reserved_by)))
+
+    def spent(self, one, reserved_by):
+        mine = [a for (at, kind), a in reserved_by.items() if kind == one.current and one.circuit in self.path(at)]
+        return [sum(a[p] for a in mine) for p in range(3)]
 
     def path(self, name):
         return [name, *(self.path(self.tree[name].parent) if self.tree[name].parent else [])]
@@ -44,8 +50,11 @@ class Rows:
     def uses(self, demand):
         path = self.path(demand.circuit)
         by_phase = [((name, p), 1) for name in path for p in demand.phases]
-        mine = [n for n, one in enumerate(self.budgets) if one.current == demand.current and one.circuit in path]
-        by_phase += [(("budget", n, p), 1) for n in mine for p in demand.phases]
+        for n, one in enumerate(self.budgets):
+            counts = demand.id in one.members if one.members else one.current == demand.current
+            if counts and one.circuit in path:
+                by_phase += [(("budget", n, p), 1) for p in demand.phases if ("budget", n, p) in self.left]
+                by_phase += [(("budget", n, 3), len(demand.phases))] if ("budget", n, 3) in self.left else []
         return by_phase + [((name, 3), len(demand.phases)) for name in path if (name, 3) in self.left]
 
     def gates(self, demand):
@@ -65,7 +74,7 @@ class One:
         self.demand, self.step = demand, max(1, round(demand.step_a * 10))
         self.least = -(-math.ceil(demand.least_a * 10 - 1e-6) // self.step) * self.step
         self.most = deci(demand.most_a) // self.step * self.step
-        self.floor = deci(demand.floor_a)
+        self.floor = -(-math.ceil(demand.floor_a * 10 - 1e-6) // self.step) * self.step
         self.weight = Fraction(demand.weight)
         self.level = 0
 

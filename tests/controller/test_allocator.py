@@ -1,5 +1,6 @@
 """The allocator: feasible by phase at every level, strictly by rank, deterministic, and close to all there is."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -116,6 +117,16 @@ def test_floors_go_in_order_of_rank():
     assert given_to([replace(d, floor_a=25.0) for d in found]) == {"high": 25.0, "low": 15.0}
 
 
+@pytest.mark.parametrize(
+    ("floor_a", "step_a", "amps"), [(6.087, 0.1, 6.1), (6.1, 0.5, 6.5), (6.1, 1.0, 7.0), (7.0, 1.0, 7.0), (18.3, 1.0, 19.0)]
+)
+def test_a_floor_is_kept_up_to_the_stations_next_step(floor_a, step_a, amps):
+    low, high = replace(demand("low", rank=1), floor_a=floor_a, step_a=step_a), demand("high", most=40.0)
+    assert given_to([low, high])["low"] == amps
+    # Where the step above does not fit, the one below is had.
+    assert given_to([low, high], [Limit("a", amps - 0.05)])["low"] == pytest.approx(max(0.0, amps - step_a if amps - step_a >= 6 else 0.0))
+
+
 def test_a_surplus_is_shared_by_weight_above_the_minima():
     """40 A less two minima of 6 A are 28 A: 21 and 7."""
     assert given_to([replace(demand("x"), weight=3.0), demand("y")]) == {"x": 27.0, "y": 13.0}
@@ -172,6 +183,52 @@ def test_a_budget_too_small_for_a_minimum_gives_nothing():
 def test_what_is_reserved_for_a_kind_counts_in_its_budgets_there_and_above(reserved_by, amps):
     budgets = [Budget("a", 20.0, "dc")]
     assert allocate(TREE, [], kinds("dc"), budgets=budgets, reserved_by=reserved_by).grants["0dc"].amps == amps
+
+
+def station(limit_a, *members, limit_kw=None):
+    return Budget("a", limit_a, "station s", Source("policy.yaml", 9), "EMS limits it", frozenset(members), limit_kw)
+
+
+def test_a_stations_limit_bounds_the_sum_of_its_evses_and_no_other():
+    demands = [demand("s/1", most=16.0), demand("s/2", most=16.0), demand("t/1", most=8.0)]
+    found = allocate(TREE, [], demands, budgets=[station(16.0, "s/1", "s/2")]).grants
+    assert {k: g.amps for k, g in found.items()} == {"s/1": 8.0, "s/2": 8.0, "t/1": 8.0}
+    assert found["s/1"].bound_by == "station s 16 A (policy.yaml:9, EMS limits it), phase L1"
+    ranked = [demands[0], replace(demands[1], rank=1), demands[2]]
+    found = allocate(TREE, [], ranked, budgets=[station(20.0, "s/1", "s/2")]).grants
+    # The first takes its 16 A; the 4 A left are no minimum.
+    assert {k: g.amps for k, g in found.items()} == {"s/1": 16.0, "s/2": 0.0, "t/1": 8.0}
+
+
+def test_a_stations_limit_in_kw_counts_every_phase():
+    demands = [demand("s/1"), demand("s/2", phases=(1,), rank=1)]
+    found = allocate(TREE, [], demands, budgets=[station(math.inf, "s/1", "s/2", limit_kw=9.2)]).grants
+    assert {k: g.amps for k, g in found.items()} == {"s/1": 13.3, "s/2": 0.0}
+    found = allocate(TREE, [], demands, budgets=[station(math.inf, "s/1", "s/2", limit_kw=9.2), station(9.0, "s/1", "s/2")]).grants
+    assert {k: g.amps for k, g in found.items()} == {"s/1": 9.0, "s/2": 0.0}
+    assert found["s/2"].bound_by == "station s 9 A (policy.yaml:9, EMS limits it), phase L2"
+
+
+def test_what_nobody_leads_at_a_station_counts_in_its_limit():
+    found = allocate(TREE, [], [demand("s/1")], budgets=[station(16.0, "s/1", "s/2")], reserved_by={("a", "station s"): (6.0,) * 3})
+    assert found.grants["s/1"].amps == 10.0
+
+
+@given(
+    st.lists(some, max_size=10, unique_by=lambda d: d.id),
+    st.lists(st.tuples(st.integers(60, 400), st.booleans()), min_size=1, max_size=3),
+    st.sampled_from(["ac", "dc"]),
+)
+def test_limits_of_stations_share_as_plain_fractions_do(demands, limits, current):
+    """Every third demand is of the same station; beside them a budget of a kind of current."""
+    budgets = [Budget("grid", 30.0, current)]
+    for n, (deci, in_kw) in enumerate(limits):
+        members = frozenset(d.id for k, d in enumerate(demands) if k % 3 == n and d.circuit == "a")
+        if members:
+            amps, kw = (math.inf, deci / 20) if in_kw else (deci / 10, None)
+            budgets.append(Budget("a", amps, f"station {n}", members=members, limit_kw=kw))
+    found = allocate(TREE, [], demands, budgets=budgets).grants
+    assert {k: g.amps for k, g in found.items()} == plainly(TREE, [], demands, {}, budgets=budgets)
 
 
 def test_a_budget_on_no_circuit_is_an_error():

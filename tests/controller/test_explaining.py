@@ -16,6 +16,7 @@ from chargekit.model.site import Circuit
 
 RESIDENT = "rank 2 of 4: class resident (site_types/mixed_use.yaml:6)"
 GUEST = "rank 4 of 4: class guest (site_types/mixed_use.yaml:6)"
+WINDOW = "window every day 09:00-18:00 begins: route_critical, then guest, then employee, then resident (site_types/mixed_use.yaml:8)"
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_the_cap_binds(small):
     assert (why.binding.rule, why.binding.source, layer_of(why.binding.source)) == ("import limit", Source("policy.yaml", 4), "site")
     assert (why.granted_a, why.most_a, why.rating_a, why.in_force_a, why.binding.left) == (19.0, 32.0, 32.0, 19.0, 0.0)
     assert str(why.instead) == "grid with 6 A more → up to +6 A"
-    assert [what for _, what in why.next_changes] == ["its lease ends: 6 A, unless it is renewed before"]
+    assert [what for _, what in why.next_changes] == ["its lease ends: 6 A, unless it is renewed before", WINDOW]
 
 
 def test_a_phase_binds_for_the_building_on_it(small):
@@ -212,7 +213,7 @@ def test_a_raise_waits_for_room_on_the_wire(small):
 
 def test_who_has_no_session_or_was_never_seen(small):
     site = small(90)
-    assert site.at(1.1).why("a/1").sentence == "a/1 is told nothing: its station was not seen in this run."
+    assert site.at(1.1).why("a/1").sentence == "a/1 is told nothing: its station was not seen in this run yet."
     why = site.at(30).why("a/1")
     assert (why.sentence, why.state) == ("a/1 gets nothing: no session runs there.", "idle")
 
@@ -340,3 +341,135 @@ def test_the_change_that_helps_most_is_told():
 )
 def test_every_file_is_of_a_layer(file, line, layer):
     assert layer_of(Source(file, line)) == layer
+
+
+# --- what comes next, and what an override sets aside -----------------------------------------------------------------
+
+LATER = """  windows:
+    - {days: mon-fri, from: "08:05", to: "08:10", ranks: [guest, resident, employee, route_critical]}
+"""
+
+
+def test_the_next_window_is_told_until_it_is_there_and_then_its_end(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    site = Small(tmp_path, 41, more="priority:\n" + LATER)
+    site.come(20, "a", "RES-1")
+    site.come(30, "b", "GST-1")
+
+    def windows(evse):
+        return [(t, what) for t, what in site.why(evse).next_changes if what.startswith("window")]
+
+    site.at(100)
+    assert windows("a/1") == [
+        (300.0, "window mon-fri 08:05-08:10 begins: guest, then resident, then employee, then route_critical (policy.yaml:7)")
+    ]
+    # Who is not there waits for no window.
+    assert windows("c/1") == []
+    site.at(330)
+    ranks = "route_critical, then resident, then employee, then guest (site_types/mixed_use.yaml:6)"
+    assert windows("b/1") == [(600.0, f"window mon-fri 08:05-08:10 ends: {ranks}")]
+    site.at(640)
+    # Tomorrow's.
+    assert windows("b/1")[0][0] == 86_700.0
+
+
+def test_a_price_is_told_to_whom_it_moves_and_a_signal_to_whom_it_reaches(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cost = """  signals: {dimming: {longest: 2 h}}
+cost:
+  price: 0.2
+  tariff: [{from: "08:15", to: "09:00", price: 0.5}]
+  classes: {guest: {cap: 8 A, above: 0.3}}
+  demand_target: {below: 60 kW, from: "08:30", to: "09:00"}
+"""
+    site = Small(tmp_path, 80, more=cost)
+    site.come(20, "a", "RES-1")
+    site.come(30, "b", "GST-1")
+    site.lever(60, "signal", id="dso", kind="dimming", who="DSO", until=500.0, limit_kw=30)
+    site.at(100)
+    dimmed = (500.0, "dimming dso of DSO to 30 kW ends, unless it ended before (policy.yaml:5)")
+    target = (1800.0, "the demand target of 60 kW begins (policy.yaml:10)")
+    dear = (900.0, "a kWh costs 0.5 from then on (policy.yaml:8), 0.2 till then")
+    assert [row for row in site.why("b/1").next_changes if row[1].startswith(("dimming", "the demand", "a kWh"))] == [dimmed, dear, target]
+    told = site.why("a/1").next_changes
+    assert dimmed in told and target in told and dear not in told
+    site.at(1000)
+    assert (3600.0, "a kWh costs 0.2 from then on, 0.5 till then") in site.why("b/1").next_changes
+
+
+def test_beside_an_override_stands_the_rank_of_the_hour(tmp_path, monkeypatch):
+    """With the window in force, and the turns it had: what it would have were the override gone."""
+    monkeypatch.chdir(tmp_path)
+    site = Small(tmp_path, 41, more="  holds: {turn: 1 min, on: 1 min, off: 1 min}\npriority:\n" + LATER)
+    site.come(20, "a", "RES-1")
+    site.come(30, "b", "GST-1")
+    site.lever(50, "create_override", id="o1", token="RES-1", until=3600.0, who="operations", why="to the airport")
+    (before,) = site.at(80).why("a/1").overrides
+    assert before == f"o1 for a/1, by operations until 09:00:00: to the airport; without it {RESIDENT}"
+    site.at(330)
+    (told,) = site.why("a/1").overrides
+    assert "without it rank 2 of 4 mon-fri 08:05-08:10: class resident (policy.yaml:8), behind peers with fewer turns: " in told
+    # In the window the guest goes before the resident: that is what the override's end would bring.
+    assert str(site.why("b/1").instead).startswith("override o1 gone → up to +")
+
+
+def test_of_one_that_draws_nothing_that_is_said(small):
+    """Woken once, tried, and then left at the least until it is tried again."""
+    site = small(60)
+    site.come(20, "a", "RES-1", vehicle="compact-3ph", soc=99.9)
+    said = {}
+    for t in range(60, 2400, 2):
+        sentence = site.at(t).why("a/1").sentence
+        said.setdefault(next((words for words in ("to wake", "to see whether", "now it draws nothing") if words in sentence), ""), sentence)
+    assert said["to wake"].startswith("a/1 gets nothing for a moment, to wake its vehicle: it draws nothing")
+    assert " A, to see whether its vehicle draws again: it drew nothing before (the outlet gives 32 A)" in said["to see whether"]
+    assert " A, the least its vehicle was seen to take, for when it draws again: now it draws nothing (" in said["now it draws nothing"]
+
+
+def test_who_is_throttled_is_told_so_and_others_stand_by_the_order_of_service(tmp_path, monkeypatch):
+    """A resident ranks above the guest and gives first: nobody is said to be of a higher rank who is not."""
+    monkeypatch.chdir(tmp_path)
+    site = Small(tmp_path, 41, more="  throttle: [resident]\n")
+    site.come(20, "a", "RES-1")
+    site.come(30, "b", "GST-1")
+    why = site.at(200).why("a/1")
+    assert "a/1 gets 8 A of 32 A: phase L1 of circuit grid is full: " in why.sentence
+    assert "32 A go to b/1 (served before it); it is throttled first (policy.yaml:5)" in why.sentence
+    assert why.binding.turned and "higher rank" not in why.sentence
+
+
+def test_of_a_signal_that_binds_it_is_told_what_its_withdrawal_would_bring(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    site = Small(tmp_path, 80, more="  signals: {dimming: {longest: 2 h}}\n")
+    site.come(20, "a", "RES-1")
+    site.lever(60, "signal", id="dso", kind="dimming", who="DSO", until=500.0, limit_kw=9)
+    why = site.at(100).why("a/1")
+    assert str(why.instead) == "dimming dso to 9 kW withdrawn → up to +19 A"
+
+
+def test_what_a_rule_holds_back_is_not_put_down_to_a_plan_or_a_vehicle(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cost = "cost:\n  price: 0.5\n  classes: {guest: {cap: 8 A, above: 0.3}, employee: {pause_above: 0.4}}\n"
+    site = Small(tmp_path, 80, more=cost)
+    site.come(20, "a", "GST-1")
+    site.come(30, "b", "EMP-1")
+    site.at(100)
+    assert str(site.why("a/1").instead) == "no longer held to 8 A: a kWh costs 0.5, above 0.3 (policy.yaml:7) → up to +24 A"
+    assert str(site.why("b/1").instead) == "no longer held to 0 A: a kWh costs 0.5, above 0.4 (policy.yaml:7) → up to +32 A"
+
+
+def test_whose_turns_put_it_behind_its_peers_is_told_so(tmp_path, monkeypatch):
+    """Room for one of two; who had its turn waits for the other's, and the sentence says why."""
+    monkeypatch.chdir(tmp_path)
+    rotation = "  holds: {turn: 0, on: 1 min, off: 1 min}\npriority:\n  rotation: {after: 5 min, classes: [resident]}\n"
+    rotation += "incidents: {fallback: 0 A}\n"
+    site = Small(tmp_path, 12, more=rotation)
+    site.come(20, "a", "RES-1")
+    site.come(30, "b", "RES-2")
+    told = []
+    for t in range(300, 1200, 30):
+        site.at(t)
+        told += [why.sentence for why in (site.why("a/1"), site.why("b/1")) if why.granted_a == 0.0]
+    assert any("; it stands behind its peers, as it had 1 turn of 5 min (policy.yaml:7)" in sentence for sentence in told), told
+    # With as many turns as its peer nobody is behind for them.
+    assert any("do not fit" in sentence and "stands behind" not in sentence for sentence in told), told

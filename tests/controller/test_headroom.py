@@ -13,10 +13,10 @@ from chargekit.controller.room import Budget
 from chargekit.model.limit import Limit
 
 
-def place(circuit: str, *, dc: bool = False, phases: tuple[int, ...] = (0, 1, 2), led: bool = True) -> Any:
+def place(circuit: str, *, dc: bool = False, phases: tuple[int, ...] = (0, 1, 2), led: bool = True, key: tuple[str, int] = ("x", 1)) -> Any:
     path = (circuit, "grid") if circuit != "grid" else ("grid",)
     known = SimpleNamespace(evse=SimpleNamespace(dc=dc))
-    return SimpleNamespace(circuit=circuit, path=path, phases=phases, known=known, session=object() if led else None)
+    return SimpleNamespace(key=key, circuit=circuit, path=path, phases=phases, known=known, session=object() if led else None)
 
 
 def below(name: str, over: str) -> bool:
@@ -39,6 +39,21 @@ def test_a_budget_leaves_what_its_kind_does_not_take_at_its_circuit_and_below() 
     assert one.room(place("grid")) == 23.0 and one.room(place("a", dc=True)) == math.inf
     one.took(place("a"), 6.0)
     assert one.room(place("a")) == 12.0 and one.room(place("grid")) == 17.0
+
+
+def test_a_stations_limit_leaves_what_its_other_evses_do_not_take() -> None:
+    one, two, other = (place("a", key=key) for key in (("s", 1), ("s", 2), ("t", 1)))
+    two = place("a", key=("s", 2), phases=(0,), led=False)
+    budgets = [Budget("a", 16.0, "station s", members=frozenset({"s/1", "s/2"}))]
+    spent = by_current(budgets, [one, two, other], lambda _: 6.0, led=True)
+    assert spent == {("a", "station s"): (12.0, 6.0, 6.0)}
+    assert by_current(budgets, [one, two, other], lambda _: 6.0, led=False) == {("a", "station s"): (6.0, 0.0, 0.0)}
+    room = Headroom([], {}, budgets, spent, below)
+    assert room.room(one) == 4.0 and room.room(other) == math.inf
+    room.took(one, 3.0)
+    assert room.room(two) == 1.0
+    kw = Headroom([], {}, [Budget("a", math.inf, "station s", members=frozenset({"s/1", "s/2"}), limit_kw=6.9)], spent, below)
+    assert kw.room(one) == pytest.approx(2.0) and kw.room(two) == pytest.approx(6.0)
 
 
 @pytest.mark.parametrize(("phases", "room_a"), [((0, 1, 2), 10.0), ((0,), 30.0)])

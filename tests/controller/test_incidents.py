@@ -291,7 +291,7 @@ def test_a_response_is_explained_with_its_rule_and_its_incident(folder):
     site.at(500)
     told = site.why("a/1")
     assert told.response.startswith("protect_critical (site_types/mixed_use.yaml:")
-    assert "while inc-1 is open: meter_silent of grid-meter; without it rank 1" in told.response
+    assert "while inc-1 is open: meter_silent of grid-meter; without it rank 2" in told.response
     assert "critical, before everybody while inc-1 is open" in told.rank
     assert told.granted_a > 12
     assert "of a higher rank" in site.why("b/1").sentence

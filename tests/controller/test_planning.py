@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import subprocess
+import sys
 
+import pytest
+from tests.controller.explained import decided
+
+from chargekit.controller.explaining import explain
 from chargekit.controller.operator import Operator
+from chargekit.controller.replaying import replayed, situation_at
 from chargekit.lab.assemble import PLANT, Plan, build
 from chargekit.lab.hands import complaint
 from chargekit.lab.sitefile import load_site
@@ -85,11 +91,46 @@ def test_the_plan_is_told_and_so_is_why_a_session_waits(evenings):
     assert waits and "planned 0.0 A now" in waits[0]["because"]
 
 
+def test_an_explanation_says_when_the_plan_is_another(tmp_path):
+    """Energy is dear until seven: before it the plan has the car wait, and then charge."""
+    lab = lab_of(tmp_path / "told", plan=True)
+    lab._later(60.0, PLANT, "plug", {"station": "a-1", "evse": 1, "vehicle": "compact-3ph", "soc_percent": 60.0})
+    lab._later(70.0, "a-1", "present", {"token": "RES-1", "evse": 1})
+    lab._later(75.0, "csms", "set_departure", {"token": "RES-1", "departs": LEAVES, "needs_kwh": 10.0})
+    lab.world.run_until(1800.0)
+    one = situation_at(decided(lab.history.records), 1800.0)
+    again, faults = replayed(one)
+    assert faults == ()
+    changes = [(t, what) for t, what in explain(one, again, "a-1/1").next_changes if what.startswith("its plan goes from 0.0 to ")]
+    ((t, what),) = changes
+    assert t >= 3 * 3600.0 and what.endswith(" A, unless it is made anew before")
+    assert not any("plan" in what for _, what in explain(one, again, "a-2/1").next_changes)
+    lab.close()
+
+
 def test_without_the_rule_departures_change_nothing(tmp_path):
     lab, cost, _ = evening(tmp_path / "site", False, dict.fromkeys(STATIONS, 10.0))
     _, same, _ = evening(tmp_path / "site", False, None)
     assert cost == pytest.approx(same, rel=1e-5)
     assert not [r for r in lab.history.records if r.kind == "plan"]
+
+
+def test_nothing_is_planned_where_nobody_said_when_it_leaves(tmp_path):
+    lab = lab_of(tmp_path / "site", True)
+    lab._later(20.0, PLANT, "plug", {"station": "a-1", "evse": 1, "vehicle": "compact-3ph", "soc_percent": 10.0})
+    lab._later(30.0, "a-1", "present", {"token": "RES-1", "evse": 1})
+    lab.world.run_until(1000.0)
+    assert not [r for r in lab.history.records if r.kind == "plan"]
+    assert lab.plant.bays[("a-1", 1)].drawn > 10.0
+    lab.rig.act("csms", "set_departure", {"token": "RES-1", "departs": 7200.0, "needs_kwh": 20.0})
+    lab.world.run_until(1030.0)
+    assert [r for r in lab.history.records if r.kind == "plan"]
+
+
+def test_the_solver_prints_nothing():
+    code = "from chargekit.controller.planner import Planner; Planner({})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_what_can_not_be_had_is_told_with_its_circuit(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chargekit.controller.explaining import explain
+from chargekit.controller.explaining import Explanation, explain
 from chargekit.controller.replaying import Recorded, replayed, situation_at
 from chargekit.lab.assemble import CSMS, PLANT, Lab, Plan
 from chargekit.lab.hands import complaint
@@ -45,9 +45,9 @@ def lab_of(tmp_path: Path) -> Iterator[LabOf]:
         lab.close()
 
 
-def comes(lab: Lab, station: str, token: str, soc: float = 20.0, vehicle: str = "compact-3ph", wait: float = 180.0) -> None:
-    lab.rig.act(PLANT, "plug", {"station": station, "evse": 1, "vehicle": vehicle, "soc_percent": soc})
-    lab.rig.act(station, "present", {"token": token, "evse": 1})
+def comes(lab: Lab, station: str, token: str, soc: float = 20.0, vehicle: str = "compact-3ph", wait: float = 180.0, evse: int = 1) -> None:
+    lab.rig.act(PLANT, "plug", {"station": station, "evse": evse, "vehicle": vehicle, "soc_percent": soc})
+    lab.rig.act(station, "present", {"token": token, "evse": evse})
     lab.world.run_until(lab.world.now + wait)
 
 
@@ -64,13 +64,18 @@ def notes(lab: Lab, kind: str) -> list[dict[str, Any]]:
 
 
 def told(lab: Lab, station: str) -> str:
+    """How an EVSE stands now, in a sentence."""
+    return explained(lab, station).sentence
+
+
+def explained(lab: Lab, station: str) -> Explanation:
     """The explanation of how an EVSE stands now, from the record alone; the replay has to be the same to the byte."""
     records = [Recorded(n, r.t, r.body) for n, r in enumerate(lab.history.records) if r.kind == "decided"]
     one = situation_at(records, lab.world.now)
     assert one is not None
     again, wrong = replayed(one)
     assert again is not None and wrong == ()
-    return explain(one, again, f"{station}/1").sentence
+    return explain(one, again, f"{station}/1")
 
 
 def signals(lab: Lab, **args: Any) -> None:
@@ -114,6 +119,26 @@ def test_a_dimming_never_goes_below_what_each_keeps_unless_the_connection_does(l
     lab.rig.act(CSMS, "set_cap", {"circuit": "grid", "limit_a": 8.0})
     passes(lab, 60.0)
     assert amps(lab, "a-1") == pytest.approx(6.1, abs=0.2) and amps(lab, "a-2") == 0.0
+
+
+def test_what_each_keeps_is_rounded_up_to_what_its_station_knows(tmp_path: Path) -> None:
+    """A step of half an ampere on three phases, one of a tenth on one: neither is below 4.2 kW, and the cap leaves room for it."""
+    site = SITE.replace("a-1, model: generic-ac-22", "a-1, model: generic-ac-11").replace(
+        "a-2, model: generic-ac-22", "a-2, model: generic-ac-7"
+    )
+    (tmp_path / "fleet.yaml").write_text(site)
+    (tmp_path / "policy.yaml").write_text(TOKENS + DIMMING)
+    lab = Lab(load_site(str(tmp_path)), Plan(operate=True))
+    lab.world.run_until(60.0)
+    comes(lab, "a-1", "RES-1")
+    comes(lab, "a-2", "RES-2", vehicle="small-22kw")
+    signals(lab, id="dso-1", kind="dimming", who="DSO", until=lab.world.now + 600.0, limit_kw=0.0)
+    passes(lab, 60.0)
+    grants = lab.controller.operator._last[3].grants
+    assert {key: grant.amps for key, grant in grants.items()} == {"a-1/1": 6.5, "a-2/1": 18.3}
+    assert 6.5 * 3 * 0.23 >= 4.2 and 18.3 * 0.23 >= 4.2
+    assert amps(lab, "a-1") == pytest.approx(6.5, abs=0.1) and amps(lab, "a-2") == pytest.approx(18.3, abs=0.2)
+    lab.close()
 
 
 def test_exempt_sessions_are_not_dimmed_and_do_not_count(lab_of: LabOf) -> None:
@@ -185,6 +210,44 @@ def test_a_station_that_tells_its_external_limit_leaves_the_rest_to_others(lab_o
     passes(lab, 60.0)
     assert amps(lab, "a-3") > 15.0
     assert [n.get("ended") for n in notes(lab, "signal")] == [None, "released"]
+
+
+DUAL = SITE.replace("a-3, model: generic-ac-22,", "a-3, model: generic-ac-22-dual,")
+
+
+@pytest.mark.parametrize(("args", "limit"), [({"limit_a": 16.0}, "16 A"), ({"limit_kw": 11.04}, "11 kW"), ({}, "16 A")])
+def test_a_limit_on_a_whole_station_binds_the_sum_of_its_evses(tmp_path: Path, args: dict[str, float], limit: str) -> None:
+    """Signalled in amperes or kW, or told by the station itself (NotifyChargingLimit)."""
+    (tmp_path / "fleet.yaml").write_text(DUAL)
+    (tmp_path / "policy.yaml").write_text(TOKENS + "power:\n  limits: {grid: 28 A}\n  signals: {external: {longest: 1 h}}\n")
+    lab = Lab(load_site(str(tmp_path)), Plan(operate=True))
+    lab.world.run_until(60.0)
+    comes(lab, "a-1", "GST-1")
+    comes(lab, "a-3", "RES-1")
+    comes(lab, "a-3", "RES-2", evse=2)
+    both = [lab.plant.tap("a-3", evse) for evse in (1, 2)]
+    together = sum(max(tap.read(lab.world.now).current_a) for tap in both)
+    assert together > 25.0 and amps(lab, "a-1") == 0.0
+    if args:
+        signals(lab, id="ems", kind="external", who="EMS", station="a-3", until=lab.world.now + 900.0, **args)
+    else:
+        lab.rig.act("a-3", "external_limit", {"evse": 0, "limit_a": 16.0, "source": "EMS"})
+    passes(lab, 420.0)
+    # 16 A are for both: not for each, and what they may not have is the visitor's.
+    assert [max(tap.read(lab.world.now).current_a) for tap in both] == pytest.approx([8.0, 8.0], abs=0.3)
+    assert amps(lab, "a-1") == pytest.approx(11.0, abs=0.6)
+    sentence = told(lab, "a-3")
+    assert "gets 8 A of" in sentence and f"the limit on station a-3 is full: of {limit} (EMS limits it, " in sentence
+    assert "go to a-3/2 of its own rank" in sentence and "policy.yaml:5" in sentence
+    assert str(explained(lab, "a-3").instead).startswith("the limit on station a-3 released (EMS limits it) → up to +")
+    assert any(what.startswith("the limit of EMS on a-3 to ") for _, what in explained(lab, "a-3").next_changes)
+    if args:
+        signals(lab, id="ems", kind="external", station="a-3", until=lab.world.now)
+    else:
+        lab.rig.act("a-3", "external_limit", {"evse": 0, "limit_a": None, "source": "EMS"})
+    passes(lab, 120.0)
+    assert sum(max(tap.read(lab.world.now).current_a) for tap in both) > 25.0
+    lab.close()
 
 
 def test_a_signal_outlives_the_controller(lab_of: LabOf) -> None:

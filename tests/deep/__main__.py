@@ -9,9 +9,9 @@ import time
 from collections import defaultdict
 from statistics import median
 
-from tests.deep.chaos import SITES, Chaos, NoTree
+from tests.deep.chaos import SITES, TIGHT, Chaos, NoTree
 
-DAYS = ("everyone-at-once", "weekday", "cold-morning")
+DAYS = ("everyone-at-once", TIGHT, "weekday", "cold-morning")
 KINDS = ("calm", "steps", "chaos", "bad")
 
 

@@ -9,7 +9,7 @@ a day, within two hours of an arrival: while the site is busy.
 
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chargekit.controller.allocator import Allocation, Grant
 from chargekit.controller.defects import IgnoresCap
@@ -31,6 +31,8 @@ class NoTree(IgnoresCap):
 
 SITES = ("depot", "workplace", "destination", "multifamily", "campus")
 DAY_S = 86_400.0
+TIGHT, SMALLER = "a-third-smaller", 2.0 / 3.0
+"""Everyone at once, where every circuit is a third smaller than planned: who ignores limits trips one."""
 LOOK_S = 10.0
 STEP_SHARE = 0.125
 WATCH_S = 240.0
@@ -59,12 +61,22 @@ class Ran:
     sessions: int = 0
 
 
+def smaller(bundle):
+    """The site with every circuit a third smaller."""
+    site = bundle.site
+    circuits = {name: replace(one, rating_a=one.rating_a * SMALLER) for name, one in site.circuits.items()}
+    limits = tuple(replace(one, limit_a=min(one.limit_a, circuits[one.circuit].rating_a)) for one in bundle.rulebook.limits)
+    return replace(bundle, site=replace(site, circuits=circuits), rulebook=replace(bundle.rulebook, limits=limits))
+
+
 class Chaos:
     """One run. `kind`: calm (nothing goes wrong), steps (only the building's load), chaos (everything)."""
 
     def __init__(self, name, seed, kind="chaos", day="weekday", hours=24.0, defects=(), stations=None, optimum=True):
         self.end = hours * 3600.0
         self.bundle = load_site(name, stations)
+        if day == TIGHT:
+            self.bundle, day = smaller(self.bundle), "everyone-at-once"
         plan = Plan(seed=str(seed), operate=True, keep=False, sample_s=60, grid_every_s=15.0, meter_every_s=1e6, start_spread_s=20.0,
                     defects=defects)  # fmt: skip
         self.lab = build(self.bundle, plan)
@@ -86,7 +98,7 @@ class Chaos:
         if optimum:
             around = self.plant.around
             building = around.building_a if around else lambda t: {}
-            self.ran.optimum_kwh, self.ran.ordered_kwh = optimum_of(self.site, self.arrivals, self.end, building, self.rank_of)
+            self.ran.optimum_kwh, self.ran.ordered_kwh = optimum_of(self.bundle, self.arrivals, self.end, building, self.rank_of)
 
     def rank_of(self, token, t):
         """A token's place in the rulebook's order at a time; whoever has no class comes last."""
@@ -238,11 +250,14 @@ class Chaos:
 _OPTIMA: dict = {}
 
 
-def optimum_of(site, arrivals, end, building_a, rank_of):
+def optimum_of(bundle, arrivals, end, building_a, rank_of):
     from tests.deep.optimum import optimum_kwh, ordered_kwh
 
-    key = (site.id, len(site.stations), end, tuple(arrivals))
+    site = bundle.site
+    key = (site.id, len(site.stations), site.root.rating_a, end, tuple(arrivals))
     if key not in _OPTIMA:
         _OPTIMA.clear()
-        _OPTIMA[key] = optimum_kwh(site, arrivals, end, building_a), ordered_kwh(site, arrivals, end, building_a, rank_of)
+        budgets = {(one.circuit, one.current): one.limit_a for one in bundle.rulebook.power.budgets}
+        plain = site, arrivals, end, building_a, budgets
+        _OPTIMA[key] = optimum_kwh(*plain), ordered_kwh(*plain, rank_of)
     return _OPTIMA[key]

@@ -1,7 +1,8 @@
 """The most energy a day's visits could have got: a linear program that shares no code with the allocator or the plant.
 
 For each visit at most what its battery, its curve and its outlet allow within its stay; for each circuit and phase, in each slot, at most
-the rating less the building load. Nobody waits, nothing is kept in reserve, everything is known beforehand: a bound, not a plan.
+the rating less the building load; for each budget of the rulebook, what it gives one kind of current. Nobody waits, nothing is kept in
+reserve, everything is known beforehand: a bound, not a plan.
 
 That optimum lets a visitor who leaves soon go before staff who stay, whatever the rulebook says. `ordered_kwh` is what can be had in the
 rulebook's order, kept at every moment and without knowing who leaves when: nothing is lost on the way there, either.
@@ -66,8 +67,15 @@ def amps_per_kw(site, station, evse, phases):
     return 1000.0 / station.model.voltage_v / phases
 
 
-def optimum_kwh(site, arrivals, end, building_a):
-    """kWh at the outlets over all visits. `building_a(t)`: amperes by circuit and phase."""
+def rows_of(site, paths, budgets, station, evse, phases):
+    """What bounds an outlet, by phase: its circuits, by name, and the budgets of its kind of current, by circuit and kind."""
+    kind = "dc" if evse.max_kw is not None else "ac"
+    bounds = [*paths[station.circuit], *(key for key in budgets if key[0] in paths[station.circuit] and key[1] == kind)]
+    return [(bound, phase) for bound in bounds for phase in station.rotation[:phases]]
+
+
+def optimum_kwh(site, arrivals, end, building_a, budgets):
+    """kWh at the outlets over all visits. `building_a(t)`: amperes by circuit and phase; `budgets`: A per phase by circuit and current."""
     stations = {s.id: s for s in site.stations}
     paths = {name: [c.name for c in site.path(name)] for name in site.circuits}
     slots = math.ceil(end / SLOT_S)
@@ -84,20 +92,19 @@ def optimum_kwh(site, arrivals, end, building_a):
         energy, most = alone_kwh(vehicle, evse, station.model.voltage_v, one.soc_percent, leaves - one.at)
         phases = 3 if evse.max_kw is not None else min(evse.phases, vehicle.ac_phases)
         per_kw = amps_per_kw(site, station, evse, phases)
-        mine = []
+        mine, rows = [], rows_of(site, paths, budgets, station, evse, phases)
         for slot in range(int(one.at // SLOT_S), min(slots, math.ceil(leaves / SLOT_S))):
             share = (min(leaves, (slot + 1) * SLOT_S) - max(one.at, slot * SLOT_S)) / SLOT_S
             if share <= 0.0:
                 continue
             solver.addCol(-hours, 0.0, most * share, 0, [], [])
             mine.append(columns)
-            for name in paths[station.circuit]:
-                for phase in station.rotation[:phases]:
-                    used.setdefault((name, phase, slot), []).append((columns, per_kw))
+            for bound, phase in rows:
+                used.setdefault((bound, phase, slot), []).append((columns, per_kw))
             columns += 1
         solver.addRow(-inf, energy / hours, len(mine), mine, [1.0] * len(mine))
-    for (name, phase, slot), parts in used.items():
-        room = room_a(site, paths, building_a((slot + 0.5) * SLOT_S), name, phase)
+    for (bound, phase, slot), parts in used.items():
+        room = budgets[bound] if bound in budgets else room_a(site, paths, building_a((slot + 0.5) * SLOT_S), bound, phase)
         solver.addRow(-inf, room, len(parts), [c for c, _ in parts], [f for _, f in parts])
     solver.run()
     assert solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
@@ -115,7 +122,7 @@ def quiet():
     return solver
 
 
-def ordered_kwh(site, arrivals, end, building_a, rank_of):
+def ordered_kwh(site, arrivals, end, building_a, budgets, rank_of):
     """kWh at the outlets over all visits, minute by minute, rank by rank. `rank_of(token, t)`: 0 first."""
     paths = {name: [c.name for c in site.path(name)] for name in site.circuits}
     stations = {s.id: s for s in site.stations}
@@ -126,11 +133,12 @@ def ordered_kwh(site, arrivals, end, building_a, rank_of):
         if minute % 5 == 0:
             building = building_a(t + 150.0)
             rooms = {(name, phase): room_a(site, paths, building, name, phase) for name in site.circuits for phase in range(3)}
+            rooms |= {(key, phase): limit_a for key, limit_a in budgets.items() for phase in range(3)}
         while coming and coming[0].at <= t:
             one = coming.pop(0)
             station = stations[one.station]
             visit = Visit(site.vehicles[one.vehicle], station.evse(one.evse), station.model.voltage_v, one.soc_percent)
-            rows = [(name, phase) for name in paths[station.circuit] for phase in station.rotation[: visit.phases]]
+            rows = rows_of(site, paths, budgets, station, visit.evse, visit.phases)
             here.append((one, visit, rows, amps_per_kw(site, station, visit.evse, visit.phases)))
         here = [x for x in here if (x[0].leaves is None or x[0].leaves > t) and x[1].kw > 0.0]
         ranks = {}

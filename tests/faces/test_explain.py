@@ -55,9 +55,9 @@ def test_the_whole_of_an_explanation(run):
     assert ended.stdout == (
         "b/1 gets 8 A of 32 A: phase L1 of circuit grid is full: of 41 A (import limit, policy.yaml:4), 1 A are kept as margin, "
         "32 A go to a/1 of a higher rank.\n\n"
-        f"decision    4 of 08:00:47 (47.586 s), rules {revision}; made again, byte for byte the same\n"
+        f"decision    4 of 08:00:47 (47.586 s), unchanged up to 08:00:58, rules {revision}; made again, byte for byte the same\n"
         "session     token GST-1, class guest, since 08:00:32\n"
-        "rank        rank 4 of 4: class guest (site_types/mixed_use.yaml:6), site type layer\n"
+        "rank        rank 4 of 4: class guest (site_types/mixed_use.yaml:6, site type layer)\n"
         "limit       8 A granted; 6 to 32 A wanted, the outlet gives 32 A; 8 A in force\n"
         "bound by    phase L1 of circuit grid\n"
         "              41 A import limit (site layer, policy.yaml:4)\n"
@@ -66,8 +66,15 @@ def test_the_whole_of_an_explanation(run):
         "             − 8 A to itself: b/1: rank 4 of 4: class guest (site_types/mixed_use.yaml:6)\n"
         "             = 0 A left\n"
         "may change  08:15:35: its lease ends: 6 A, unless it is renewed before\n"
+        "may change  09:00:00: window every day 09:00-18:00 begins: route_critical, then guest, then employee, then resident "
+        "(site_types/mixed_use.yaml:8)\n"
         "if          grid with 6 A more → up to +6 A\n"
     )
+
+
+def test_after_the_end_of_a_record_nothing_is_said_to_be_unchanged(run, capsys):
+    assert explain(run, "07:59", "a") == 0
+    assert re.search(r", the last before the record ends at 08:06:\d\d, rules ", capsys.readouterr().out)
 
 
 def test_the_same_question_has_the_same_answer(run, capsys):

@@ -131,3 +131,26 @@ def test_what_a_simulation_sums_up_is_what_its_records_say(tmp_path: Path) -> No
     again = simulate("multifamily", 1, 3, None, 6, tmp_path / "again", quiet=True)
     assert (again / RUN_FILE).read_bytes() == (folder / RUN_FILE).read_bytes()
     assert "Shared figures, from the records" in (folder / "report.html").read_text()
+
+
+def test_runs_of_one_site_have_names_that_tell_them_apart(tmp_path: Path) -> None:
+    files = []
+    for folder in ("one", "two"):
+        (tmp_path / folder / "records").mkdir(parents=True)
+        for case in ("CK-A-1", "CK-B-2"):
+            files.append(Run().end(100).write(tmp_path / folder / "records" / f"{case}--one.jsonl"))
+    assert [column.name for column in columns_of(files[:1])] == ["one"]
+    assert [column.name for column in columns_of(files[:2])] == ["one (CK-A-1)", "one (CK-B-2)"]
+    assert [column.name for column in columns_of([files[0], files[2]])] == ["one (one/CK-A-1)", "one (two/CK-A-1)"]
+    assert columns_of([files[0], files[0]])[0].name.endswith("#1")
+
+
+def test_rows_of_one_figure_stand_in_their_own_order_and_counts_are_whole(tmp_path: Path) -> None:
+    one, two = Run(), Run()
+    one.stay(0, "a", "EMP-1", "employee", 100, 2000)
+    one.add(20, "controller", "a", "idle", {"class": "employee", "what": "asked"})
+    two.stay(0, "a", "X-1", "guest", 100, 2000)
+    lines = shown([run.end(1000).write(tmp_path / f"{n}.jsonl") for n, run in enumerate((one, two))]).splitlines()
+    rows = [line.split()[0] for line in lines if line.startswith(("energy[", "fault"))]
+    assert rows == ["energy[employee]", "energy[guest]", "energy[all]", "faults[all]", "faults_open"]
+    assert next(line for line in lines if line.startswith("idle_asked")).split()[1:] == ["1", "session", "–"]

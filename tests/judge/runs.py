@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chargekit.judge.kpi import Figure, by_key, figures
+from chargekit.judge.kpi import by_key, figures
 from chargekit.judge.kpi_facts import Facts, fold, head_from
+from chargekit.judge.kpi_figure import Figure
 from chargekit.policy.review import USUAL
 from chargekit.world.history import Record
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from chargekit.faces.cli import app
 from chargekit.lab.bundled import bundled_sites, fleets_folder
-from chargekit.lab.policies import differences, drift, schema_files, schemas_folder
+from chargekit.lab.policies import circuit_rows, differences, drift, locked_rows, schema_files, schemas_folder
 from chargekit.lab.sitefile import SiteBundle, load_site
 from chargekit.lab.yamlfile import parse
 from chargekit.model.located import BadInput
@@ -160,6 +160,50 @@ def test_the_site_schema_refuses(wrong: dict[str, Any]) -> None:
     assert not checker.is_valid(wrong)
 
 
+def test_what_is_shown_names_who_locked_a_key(tmp_path: Path) -> None:
+    """Locked by an upper layer's list, or for an upper layer alone to say; also what was locked at nothing or at a built-in value."""
+    upper = PORTFOLIO + "fixed:\n  - power.lease\n  - power.floors\n"
+    rows = locked_rows(made(tmp_path, "access:\n  tokens: {A: first}\n", portfolio=upper).rulebook)
+    told = {key: (value, layer, lock.replace(f"{tmp_path}/", "")) for key, value, layer, _, lock in rows}
+    assert told["access.classes.first.goal"] == ("a", "portfolio", "portfolio (portfolio.yaml:2)")
+    assert told["power.margin"] == ("2 A", "site type", "site type (site_types/mixed_use.yaml:4)")
+    assert told["power.lease"] == ("900 s", "built-in", "portfolio (portfolio.yaml:4)")
+    assert told["power.floors"] == ("(nothing)", "-", "portfolio (portfolio.yaml:5)")
+    assert {key for key, (*_, lock) in told.items() if lock == "-"} >= {"access.tokens.A", "priority.ranks", "power.writes"}
+    assert "incidents.categories" not in told
+
+
+def test_what_is_shown_has_the_ratings_the_limits_stand_against() -> None:
+    bundle = load_site("mixed-use")
+    rows = circuit_rows(bundle.rulebook, bundle.site)
+    assert rows == [
+        ("grid", "-", "12", "100 A", "mixed-use/fleet.yaml:7", "90 A", "mixed-use/policy.yaml:23"),
+        ("feeder-a", "grid", "6", "63 A", "mixed-use/fleet.yaml:8", "-", "-"),
+        ("feeder-b", "grid", "6", "63 A", "mixed-use/fleet.yaml:9", "-", "-"),
+    ]
+
+
+def test_what_is_shown_is_written_as_plain_data(tmp_path: Path) -> None:
+    run, path = CliRunner().invoke, tmp_path / "out.json"
+    assert run(app, ["policy", "show", "mixed-use", "--json", str(path)]).exit_code == 0
+    data = json.loads(path.read_text())
+    rules = {row["rule"]: row for row in data["rules"]}
+    assert rules["access.classes.guest.goal"]["locked_by"] == {"layer": "portfolio", "at": "portfolio.yaml:3"}
+    assert rules["power.limits.grid"] == {
+        "rule": "power.limits.grid", "value": "90 A", "layer": "site", "at": "mixed-use/policy.yaml:23", "locked_by": None
+    }  # fmt: skip
+    assert data["revision"] == load_site("mixed-use").rulebook.revision
+    assert data["circuits"][0] == {
+        "circuit": "grid", "parent": None, "evses": 12, "rating_a": 100.0, "limit_kw": None, "at": "mixed-use/fleet.yaml:7",
+        "limits": [{"limit_a": 90.0, "rule": "import limit", "at": "mixed-use/policy.yaml:23"}],
+    }  # fmt: skip
+    assert run(app, ["policy", "diff", "mixed-use", "campus", "--json", str(path)]).exit_code == 0
+    found = {row["rule"]: row for row in json.loads(path.read_text())["differences"]}
+    assert found["access.windows[CLN-*]"]["change"] == "removed" and found["access.windows[CLN-*]"]["other"] is None
+    refused = run(app, ["policy", "show", "mixed-use", "--json", str(tmp_path)])
+    assert refused.exit_code == 64 and "can't be written" in refused.output
+
+
 def test_two_sites_differ_where_their_values_do(tmp_path: Path) -> None:
     one = made(tmp_path, "access: {tokens: {A: first}}\npower: {lease: 5 min}\n")
     other = made(tmp_path, "access: {tokens: {A: second}}\n", name="two")
@@ -186,6 +230,8 @@ def test_the_commands_show_compare_and_refuse(tmp_path: Path) -> None:
     shown = run(app, ["policy", "show", "mixed-use"]).output
     assert "access.tokens.RES-*" in shown and "mixed-use/policy.yaml:" in shown and "site_types/mixed_use.yaml:" in shown
     assert load_site("mixed-use").rulebook.revision in shown
+    assert any(line.split()[0] == "grid" and "100 A" in line and "90 A" in line for line in shown.splitlines() if line.strip())
+    assert any("access.holidays" in line and "locked" not in line for line in shown.splitlines())
     assert "access.tokens.FLT*" in run(app, ["policy", "diff", "mixed-use", "depot"]).output
     assert "[second, first]" in run(app, ["policy", "drift", str(tmp_path / "one")]).output
     assert run(app, ["policy", "schema", "--check"]).exit_code == 0

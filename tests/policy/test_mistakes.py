@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from chargekit.judge.kpi import Figure
+from chargekit.judge.kpi_figure import Figure
 from chargekit.lab.sitefile import SiteBundle, load_site
 from chargekit.model.located import BadInput
 from chargekit.policy.lint import lint
@@ -34,7 +34,7 @@ FOLDER = ROOT / "fleets" / "mistakes"
 def test_every_folder_is_a_pair_of_the_type_of_its_site() -> None:
     assert {p.name for p in FOLDER.iterdir()} == set(MISTAKES.PAIRS)
     for name, pair in MISTAKES.PAIRS.items():
-        assert {p.name for p in (FOLDER / name).iterdir()} - {"refused.yaml"} == {"template.yaml", "mistake.yaml"}
+        assert {p.name for p in (FOLDER / name).iterdir()} - {"refused.yaml", "fleet.yaml"} == {"template.yaml", "mistake.yaml"}
         assert tried(name, "template").site.type == name and pair.figures
 
 
@@ -62,7 +62,7 @@ SAID = {
     "fleet_depot": "all vehicles charge at once on return: 8 outlets share",
     "workplace": "early arrivals occupy chargers all day: nobody ever goes behind",
     "destination": "visitor charging is treated like reserved long-dwell parking: a guest keeps first claim to its bay",
-    "multifamily": "A are promised to 8 sessions on L1 of grid",
+    "multifamily": "A are promised to 14 sessions on L1 of grid",
     "mixed_use": "one access rule for all users at all times: everybody is guest",
 }
 """What will happen, and to whom."""

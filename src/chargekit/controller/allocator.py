@@ -28,14 +28,16 @@ from chargekit.model.site import Circuit
 __all__ = ["NOMINAL_V", "PHASE", "Allocation", "Budget", "Concurrent", "Demand", "Grant", "allocate", "in_order"]
 
 UNBALANCE_ROUNDS: Final = 40
+TOO_LITTLE: Final = "its own most is below its least"
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
     """Who wants how much, A per phase at the grid side: nothing, or `least_a`..`most_a`, on these site phases. Rank 0 comes first.
 
-    `floor_a` is protected: it is served before any rank's surplus. `weight`: its share of a surplus against its peers'. `step_a`: the
-    station's own step, at least 0.1 A. `group`: what caps on concurrent sessions may name. `current`: "ac" or "dc", whose budgets count it.
+    `floor_a` is protected: it is served before any rank's surplus, up to the next step where that fits. `weight`: its share of a surplus
+    against its peers'. `step_a`: the station's own step, at least 0.1 A. `group`: what caps on concurrent sessions may name. `current`:
+    "ac" or "dc", whose budgets count it.
     """
 
     id: str
@@ -122,7 +124,7 @@ def _ranks(ordered: Sequence[Demand]) -> list[tuple[int, int]]:
 
 def _told(work: Work, ordered: Sequence[Demand]) -> Allocation:
     room, levels = work.room, work.level.tolist()
-    names = {SERVED: "demand", UNWILLING: "its own most is below its least"}
+    names = {SERVED: "demand", UNWILLING: TOO_LITTLE}
     names |= {row: room.name(row) for row in set(work.bound.tolist()) - names.keys()}
     given, becauses = [d.because for d in ordered], list[str]()
     above = 0

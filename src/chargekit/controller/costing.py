@@ -33,7 +33,9 @@ class CostDesk:
             return False
         price, before = self.price(now), self._price
         self._price = price
-        dear = any(price > (one.pause_above if one.pause_above is not None else one.above) for one in self.rules.classes.values())
+        # A class that is only shifted is held by its plan, and by no price.
+        held = [one for one in self.rules.classes.values() if one.pause_above is not None or one.cap_a is not None]
+        dear = any(price > (one.pause_above if one.pause_above is not None else one.above) for one in held)
         return price != before or dear or self.rules.target is not None
 
     def minute(self, now: float) -> int:

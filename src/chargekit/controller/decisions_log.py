@@ -11,7 +11,9 @@ is None in a difference. A body holds
 | `reserved` | `[circuit, A on L1, L2, L3]`: what nobody can be given |
 | `base` | the same, of that only what meters show beside the sessions |
 | `concurrent` | caps on sessions `[circuit, most, file, line, groups]` |
-| `budgets`, `reserved_by` | of AC and DC `[circuit, A, kind, file, line, rule]`; what of `reserved` is of a kind `[circuit, kind, A…]` |
+| `budgets`, `reserved_by` | of AC and DC `[circuit, A, kind, file, line, rule]`, of a station's EVSEs `[…, ids, kW]` with `station <id>` |
+| | for the kind; what of `reserved` is of a kind `[circuit, kind, A…]` |
+| `next` | what the clock alone changes next `[run s, what, circuit, station, classes]` (`controller.upcoming`), whole as well |
 | `overrides` | `[id, who, why, created, until, token, station, class, role, category, circuit, holds]`, whole as well |
 | `demands` | by EVSE `[circuit, rank, tie, phases, least A, most A, because, weight, floor A, step A, group, A it can use, AC or DC]` |
 | `sessions` | by EVSE `[token, class, rank's source, started, override, own rank, own because]` |
@@ -33,9 +35,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from chargekit.controller.allocator import Allocation, Concurrent, Demand
+from chargekit.controller.allocator import Allocation, Budget, Concurrent, Demand
+from chargekit.controller.feedback import LAST
 from chargekit.controller.holds import RULES, Standing
 from chargekit.controller.places import Answered, Place
+from chargekit.controller.upcoming import Upcoming
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.policy.layers import Sourced
 from chargekit.policy.overrides import Override
@@ -46,7 +50,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "decided"
 FULL_EVERY: Final = 200
-WHOLE: Final = ("limits", "reserved", "base", "concurrent", "budgets", "reserved_by", "overrides")
+WHOLE: Final = ("limits", "reserved", "base", "concurrent", "budgets", "reserved_by", "overrides", "next")
 KEYED: Final = ("demands", "sessions", "responses", "holds", "lines", "grants", "bounds")
 FIXED: Final = ("tree", "places", "about")
 
@@ -74,6 +78,7 @@ class DecisionLog:
         self._rows: dict[str, Demand] = {}
         self._allocation: Allocation | None = None
         self._standings: dict[str, Standing | None] = {}
+        self._upcoming = Upcoming(operator)
 
     def decided(
         self,
@@ -179,9 +184,10 @@ class DecisionLog:
             "reserved": [[name, *amps] for name, amps in reserved.items() if any(amps)],
             "base": [[name, *amps] for name, amps in operator.meters.unexplained().items() if any(amps)],
             "concurrent": [[o.circuit, o.most, o.source.file, o.source.line, sorted(o.groups)] for o in concurrent],
-            "budgets": [[o.circuit, o.limit_a, o.current, o.source.file, o.source.line, o.rule] for o in operator.budgets],
+            "budgets": [_budget_row(one) for one in operator.budgets],
             "reserved_by": [[name, current, *amps] for (name, current), amps in operator.spent_by.items()],
             "overrides": [_override_row(one) for one in operator.overrides],
+            "next": self._upcoming.rows(now),
         }
         found = {name: rows[name] for name in WHOLE if rows[name] != self._whole[name]}
         self._whole.update(found)
@@ -218,8 +224,9 @@ class DecisionLog:
         source = str(rule.rank_source) if rule is not None else ""
         row: Row = [session.token, name or "", source, session.started, "", None, ""]
         override = operator.leading(place.key[0], session.token, now)
-        if override is not None and rule is not None:
-            row[4:] = [override.id, rule.rank, operator.rules.because_rank(rule.name)]
+        if override is not None and (stands := operator.standing(place.key[0], session.token, now)) is not None:
+            turns = operator.turns_clause(operator.turns(place, name or ""))
+            row[4:] = [override.id, LAST if place.appetite.last else stands.rank, f"{stands.because}{turns}"]
         return row
 
     # --- writing ------------------------------------------------------------------------------------------------
@@ -273,6 +280,11 @@ def _demand_row(one: Demand, own_a: float) -> Row:
         one.circuit, one.rank, _lists(one.tie), list(one.phases), one.least_a, one.most_a, one.because, one.weight, one.floor_a,
         one.step_a, one.group, own_a, one.current,
     ]  # fmt: skip
+
+
+def _budget_row(one: Budget) -> Row:
+    row: Row = [one.circuit, finite(one.limit_a), one.current, one.source.file, one.source.line, one.rule]
+    return [*row, sorted(one.members), one.limit_kw] if one.members else row
 
 
 def _override_row(one: Override) -> Row:

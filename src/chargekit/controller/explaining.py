@@ -7,64 +7,31 @@ reasons as they were recorded: whoever shows them escapes them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from chargekit.controller.allocator import Allocation, Demand
+from chargekit.controller.allocator import PHASE, Allocation, Demand
+from chargekit.controller.binding import EPS, HELD, OUT_OF_TURN, Binding, Part, Use, binding_of, clock, figure, held_words, row_of
+from chargekit.controller.feedback import LAST, RESTS, TRIED, WAKES
 from chargekit.controller.holds import CAPS, Kind
-from chargekit.controller.replaying import Holding, Line, Responded, Seated, Situation, through
-from chargekit.controller.room import NOMINAL_V, PHASE
+from chargekit.controller.replaying import Line, Responded, Seated, Situation, through
 from chargekit.controller.what_if import Change, best
 from chargekit.model.located import Source
 
-Use = Literal["margin", "base", "reserved", "above", "peer", "below", "own"]
 GOES_TO: Final[dict[Use, str]] = {
     "above": "of a higher rank", "peer": "of its own rank", "below": "of a lower rank, by a protected floor",
 }  # fmt: skip
-EPS: Final = 0.05
+SERVED: Final[dict[Use, str]] = {
+    "above": "(served before it)", "peer": "(served with it)", "below": "(served after it, by a protected floor)",
+}  # fmt: skip
+"""The same, where the order of service is not that of the ranks."""
 SHOWN: Final = 3
 """So many names stand in a sentence; all of them in the details."""
-STATES: Final = {
-    "offline": "offline", "unseen": "not seen in this run", "unruly": "drawing more than it was told", "idle": "its default",
-    "unconfirmed": "its default is not confirmed",
-}  # fmt: skip
-HELD: Final = "; held to "
-"""What begins the clause of a demand's reason that says by which rule it may have less than it can use (`controller.steering`)."""
+_TURNS: Final = re.compile(r", behind (?:its peers|peers with fewer turns): (had (\d{1,6}) turn[^()]{1,80} \([^()]{1,400}\))", re.ASCII)
 HOLD_ENDS: Final[Mapping[Kind, str]] = {
     "off": "its time off is over", "overcurrent": "the wait after an overcurrent is over", "ramp": "its rise is free again",
 }  # fmt: skip
-_UNBALANCE: Final = re.compile(r", unbalance of at most ([0-9.e+]+) A\), phase (L[123])$")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A share of what the binding constraint allows: whose, how much (in the constraint's unit), why."""
-
-    use: Use
-    who: str
-    amount: float
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """The constraint that stopped it. `what`: phase of circuit, kW cap, or cap on sessions; `cap`, `left` and all parts are in `unit`."""
-
-    circuit: str
-    what: str
-    unit: Literal["A", "kW", "sessions"]
-    rule: str
-    source: Source
-    cap: float
-    parts: tuple[Part, ...]
-    left: float
-
-    def sum(self, *uses: Use) -> float:
-        return sum(part.amount for part in self.parts if part.use in uses)
-
-    def of(self, *uses: Use) -> list[Part]:
-        return [part for part in self.parts if part.use in uses]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +81,6 @@ def layer_of(source: Source) -> str:
     return "site type" if "site_types/" in source.file else "site"
 
 
-def figure(amount: float) -> str:
-    """To a tenth, without a zero at the end."""
-    return f"{amount:.1f}".removesuffix(".0")
-
-
 def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     """The explanation for an EVSE, `STATION/EVSE`, by a decision and what the allocator made of it. KeyError for one that is not there."""
     line, session = one.lines[evse], one.sessions.get(evse)
@@ -127,7 +89,7 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     if demand is None:
         return Explanation(
             evse, one.number, one.t, one.rules, _nothing(one, evse, line, session), line.state, session, rating_a=rating,
-            in_force_a=line.in_force_a, next_changes=_next(one, line, one.holds.get(evse)),
+            in_force_a=line.in_force_a, next_changes=_next(one, evse),
         )  # fmt: skip
     grant = allocation.grants[evse]
     binding = binding_of(one, allocation, demand)
@@ -135,15 +97,18 @@ def explain(one: Situation, allocation: Allocation, evse: str) -> Explanation:
     hold, response = held_words(one, evse), one.responses.get(evse)
     capped = hold if _caps(one, evse) else ""
     got = _got(demand, grant.amps, rating, binding, grant.bound_by, capped, planned=one.planned(demand), response=response)
+    if RESTS in demand.because or TRIED in demand.because:
+        got = _resting(demand, grant.amps, got, rating)
+    got += _given_up(demand) + _turned(demand, binding) if grant.amps < demand.most_a - EPS else ""
     if hold and not capped and grant.amps <= demand.least_a + EPS < demand.most_a:
         got = f"{got}; {hold}"
     if wire and grant.amps > 0:
         got = got.replace("gets", "is granted", 1)
-    instead = best(one, allocation, demand, _row(one, demand, grant.bound_by))
+    instead = best(one, allocation, demand, row_of(one, demand, grant.bound_by))
     return Explanation(
         evse, one.number, one.t, one.rules, f"{evse} {f'{got}; {wire}' if wire else got}.", line.state, session, grant.amps, demand.least_a,
         demand.most_a, rating, demand.because or f"rank {demand.rank}", grant.bound_by, binding, line.in_force_a, wire,
-        _overridden(one, demand), _responding(response, rating), _next(one, line, one.holds.get(evse)), instead, hold,
+        _overridden(one, demand), _responding(response, rating), _next(one, evse), instead, hold,
     )  # fmt: skip
 
 
@@ -158,7 +123,7 @@ def _nothing(one: Situation, evse: str, line: Line, session: Seated | None) -> s
         case "offline":
             return f"{evse} is told nothing: its station is offline and {runs}{stays}."
         case "unseen":
-            return f"{evse} is told nothing: its station was not seen in this run{stays}."
+            return f"{evse} is told nothing: its station was not seen in this run yet{stays}."
         case "unruly":
             return f"{evse} is not led: it draws more than it was told{stays}."
         case "unconfirmed":
@@ -172,33 +137,12 @@ def _caps(one: Situation, evse: str) -> bool:
     return hold is not None and hold.standing.kind in CAPS
 
 
-def held_words(one: Situation, evse: str) -> str:
-    """What a hold makes of an EVSE's session at this moment, in a clause; "" without one."""
-    hold = one.holds.get(evse)
-    if hold is None:
-        return ""
-    kind, since, until, figure_, about = hold.standing
-    ends = f" until {clock(one, until)}" if until is not None else ""
-    of = f"{figure(max(0.0, one.t - since) / 60)} of {figure((until - since) / 60)} min" if until is not None else ""
-    match kind:
-        case "on":
-            what = f"held at its minimum{ends}: on for {of}"
-        case "pauses":
-            what = f"held at its minimum: paused {figure_:g} times already"
-        case "off":
-            what = f"it waits{ends}: paused at {clock(one, since)}, off for {of}"
-        case "overcurrent":
-            what = f"it waits{ends}: circuit {about} was over its rating at {clock(one, since)}"
-        case _:
-            what = f"up by quarters{ends}: circuit {about} was over its rating at {clock(one, since)}"
-    return f"{what} (power.holds.{hold.rule}, {hold.source})"
-
-
 def _responding(response: Responded | None, rating: float) -> str:
     """What an open incident changed of a demand, and what it was."""
     if response is None:
         return ""
-    before = f"rank {response.rank}, {figure(response.floor_a)} A promised, {figure(min(rating, response.most_a))} A at most"
+    rank = f"rank {response.rank + 1}" if 0 <= response.rank < LAST else "before every class" if response.rank < 0 else "behind all"
+    before = f"{rank}, {figure(response.floor_a)} A promised, {figure(min(rating, response.most_a))} A at most"
     return (
         f"{response.how} ({response.source}), while {response.incident} is open: {response.kind} of {response.subject}; without it {before}"
     )
@@ -244,9 +188,42 @@ def _got(
     return f"gets nothing: {least} A, the least it takes, do not fit on {binding.what} with {left}: {_spent(binding)}"
 
 
+def _resting(demand: Demand, amps: float, got: str, rating: float) -> str:
+    """What is to be said of a session whose vehicle draws, or drew, nothing."""
+    all_of_it, tried = 0 < amps >= demand.most_a - EPS, TRIED in demand.because
+    if WAKES in demand.because:
+        return "gets nothing for a moment, to wake its vehicle: it draws nothing"
+    outlet = f"(the outlet gives {figure(rating)} A)"
+    if tried and all_of_it:
+        return f"gets {figure(amps)} A, to see whether its vehicle draws again: it drew nothing before {outlet}"
+    if all_of_it:
+        least = f"gets {figure(amps)} A, the least its vehicle was seen to take"
+        return f"{least}, for when it draws again: now it draws nothing {outlet}"
+    return got if tried else f"{got}; as its vehicle draws nothing, it comes behind all that draw"
+
+
+def _given_up(demand: Demand) -> str:
+    """Why it gives up what is above its minimum before others, as a clause; "" where it does not."""
+    begin = next((one for one in OUT_OF_TURN if one in demand.because), "")
+    verb = "is " if begin == OUT_OF_TURN[0] else ""
+    return f"; it {verb}{begin[2:]}{_clause(demand, begin)}" if begin else ""
+
+
+def _turned(demand: Demand, binding: Binding | None) -> str:
+    """That its turns put it behind those of its rank that have what it lacks, as a clause."""
+    peers, mine = binding.of("peer") if binding is not None else [], _TURNS.search(demand.because)
+    if mine is None or not peers or any(int(found[2]) >= int(mine[2]) for part in peers if (found := _TURNS.search(part.why))):
+        return ""
+    return f"; it stands behind its peers, as it {mine[1]}"
+
+
+def _clause(demand: Demand, begin: str) -> str:
+    return demand.because.rpartition(begin)[2].partition("; ")[0]
+
+
 def _kept_back(demand: Demand, amps: float, hold: str) -> str:
     """What a rule that steers, or a hold, leaves of a demand; "" where neither does."""
-    rule = demand.because.rpartition(HELD)[2].partition("; ")[0] if HELD in demand.because else ""
+    rule = _clause(demand, HELD) if HELD in demand.because else ""
     nothing, all_of_it = demand.most_a < demand.least_a, amps >= demand.most_a - EPS
     if rule and nothing:
         return f"gets nothing: held to {rule}"
@@ -269,7 +246,7 @@ def _spent(binding: Binding) -> str:
         words.append(f"{figure(base)}{of} flow beside the sessions")
     if reserved:
         words.append(f"{figure(sum(p.amount for p in reserved))}{of} are reserved for {_names(reserved, why=True)}")
-    for use, text in GOES_TO.items():
+    for use, text in (SERVED if binding.turned else GOES_TO).items():
         found = binding.of(use)
         if found:
             words.append(f"{figure(sum(p.amount for p in found))}{of} go to {_names(found)} {text}")
@@ -281,111 +258,6 @@ def _names(parts: Sequence[Part], *, why: bool = False) -> str:
     names = [f"{part.who} ({part.why})" if why and part.why else part.who for part in parts]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
-
-
-# --- the binding constraint -------------------------------------------------------------------------------------
-
-
-def _row(one: Situation, demand: Demand, bound_by: str) -> int | None:
-    """The row of the allocator's table whose name this is; None for what is no row of its own (served, unbalance)."""
-    room = one.given.room()
-    rows, _ = room.rows(demand.circuit, demand.phases, demand.current)
-    return next((row for row in (*rows, *room.gates(demand.circuit, demand.group)) if room.name(row) == bound_by), None)
-
-
-def binding_of(one: Situation, allocation: Allocation, demand: Demand) -> Binding | None:
-    """What stopped a demand, and what its cap goes into. None when it got all it wanted."""
-    bound_by, room = allocation.grants[demand.id].bound_by, one.given.room()
-    row = _row(one, demand, bound_by)
-    if row is None:
-        return _unbalance(one, allocation, demand, bound_by)
-    if row >= len(room.by):
-        gate = one.given.concurrent[row - len(room.by)]
-        groups = f" of {', '.join(sorted(gate.groups))}" if gate.groups else ""
-        parts = _users(one, allocation, demand, lambda d, amps: float(amps > 0 and row in room.gates(d.circuit, d.group)))
-        left = gate.most - sum(part.amount for part in parts)
-        what = f"the cap on sessions{groups} of circuit {gate.circuit}"
-        return Binding(gate.circuit, what, "sessions", "sessions at a time", gate.source, float(gate.most), parts, left)
-    limit = room.by[row]
-    assert limit is not None
-    name, phase = limit.circuit, row % 4
-    budget = room.budget(row)
-    if budget is not None:
-        parts = _parts(one, allocation, demand, name, (phase,), 1.0, current=budget.current)
-        what = f"phase {PHASE[phase]} of the {budget.current.upper()} budget of circuit {name}"
-        return Binding(name, what, "A", limit.rule, limit.source, limit.limit_a, parts, limit.limit_a - sum(part.amount for part in parts))
-    if phase < 3:
-        cap = one.before_margin(limit)
-        parts = _parts(one, allocation, demand, name, (phase,), 1.0, cap - limit.limit_a)
-        left = cap - sum(part.amount for part in parts)
-        return Binding(name, f"phase {PHASE[phase]} of circuit {name}", "A", limit.rule, limit.source, cap, parts, left)
-    parts = _parts(one, allocation, demand, name, (0, 1, 2), NOMINAL_V / 1000.0)
-    cap = limit.limit_kw or 0.0
-    left = cap - sum(part.amount for part in parts)
-    return Binding(name, f"the kW cap of circuit {name}", "kW", limit.rule, limit.source, cap, parts, left)
-
-
-def _unbalance(one: Situation, allocation: Allocation, demand: Demand, bound_by: str) -> Binding | None:
-    found = _UNBALANCE.search(bound_by)
-    name = next((n for n in one.given.path(demand.circuit) if bound_by.startswith(f"circuit {n} ")), None)
-    if found is None or name is None:
-        return None
-    phase, circuit = PHASE.index(found[2]), one.given.tree[name]
-    cap_a = bound_by.removeprefix(f"circuit {name} ").partition(" A")[0]
-    parts = _parts(one, allocation, demand, name, (phase,), 1.0)
-    cap, rule = float(cap_a), f"phases at most {found[1]} A apart"
-    left = cap - sum(part.amount for part in parts)
-    return Binding(name, f"phase {found[2]} of circuit {name}", "A", rule, circuit.source, cap, parts, left)
-
-
-def _parts(
-    one: Situation, allocation: Allocation, demand: Demand, name: str, phases: tuple[int, ...], scale: float, margin: float = 0.0,
-    current: str = "",
-) -> tuple[Part, ...]:  # fmt: skip
-    """What goes through these phases of a circuit, in order: margin, base load, reserves, sessions; of one kind of current, if one is
-    named, which leaves out what flows beside the sessions."""
-    parts: list[Part] = []
-    if margin > 0:
-        parts.append(Part("margin", "margin", margin, str(one.figures["margin"][1])))
-    below = {c for c in one.given.tree if name in one.given.path(c)}
-    base = {c: sum(amps[p] for p in phases) for c, amps in one.base.items() if c in below and not current}
-    parts += [Part("base", circuit, amps * scale, "its meter shows it beside the sessions") for circuit, amps in base.items() if amps > EPS]
-    unled = []
-    for key, line in one.lines.items():
-        amps = line.could_a * sum(p in one.places[key].phases for p in phases)
-        if line.state != "led" and amps > EPS and one.places[key].circuit in below and not current:
-            unled.append(Part("reserved", key, amps * scale, STATES.get(line.state, line.state)))
-    reserved = one.given.reserved.items() if not current else [(c, a) for (c, k), a in one.given.reserved_by.items() if k == current]
-    held = sum(amps[p] for circuit, amps in reserved if circuit in below for p in phases) * scale
-    other = held - sum(base.values()) * scale - sum(part.amount for part in unled)
-    parts += sorted(unled, key=lambda part: (-part.amount, part.who))
-    if abs(other) > EPS:
-        parts.append(Part("reserved", "others", other))
-
-    def share(other: Demand, amps: float) -> float:
-        counts = other.circuit in below and current in ("", other.current)
-        return amps * scale * sum(p in other.phases for p in phases) if counts else 0.0
-
-    return (*parts, *_users(one, allocation, demand, share))
-
-
-def _users(one: Situation, allocation: Allocation, demand: Demand, share: Callable[[Demand, float], float]) -> tuple[Part, ...]:
-    """The sessions in the order of service, by how they stand to this one."""
-    parts = []
-    for other in sorted(one.given.demands, key=lambda d: (d.rank, d.tie, d.id)):
-        amount = share(other, allocation.grants[other.id].amps)
-        if amount > 0:
-            use, why = _use(other, demand), other.because or f"rank {other.rank}"
-            if use == "peer" and not allocation.grants[demand.id].amps and (hold := held_words(one, other.id)):
-                why += f"; {hold}"
-            parts.append(Part(use, other.id, amount, why))
-    return tuple(parts)
-
-
-def _use(other: Demand, demand: Demand) -> Use:
-    if other is demand:
-        return "own"
-    return "above" if other.rank < demand.rank else "below" if other.rank > demand.rank else "peer"
 
 
 # --- on the wire ------------------------------------------------------------------------------------------------
@@ -452,22 +324,19 @@ def _overridden(one: Situation, demand: Demand) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _next(one: Situation, line: Line, hold: Holding | None) -> tuple[tuple[float, str], ...]:
-    """When this may be another by itself, soonest first: leases and overrides that end. Any event on the site may change it sooner."""
+def _next(one: Situation, evse: str) -> tuple[tuple[float, str], ...]:
+    """When this may be another by itself, soonest first: windows, prices, signals, leases, holds and overrides that begin or end. Any event
+    on the site may change it sooner."""
+    line, hold, seat = one.lines[evse], one.holds.get(evse), one.sessions.get(evse)
     found = [(o.until, f"override {o.id} ends") for o in one.overrides if o.until > one.t]
+    path, station = one.given.path(one.places[evse].circuit), evse.rpartition("/")[0]
+    for change in one.upcoming if seat is not None else ():
+        here = change.circuit in ("", *path) and change.station in ("", station, evse)
+        if here and change.t > one.t and (not change.classes or (seat is not None and seat.user_class in change.classes)):
+            found.append((change.t, change.what))
     if line.until_s is not None and line.until_s > one.t and line.said_a is not None:
         least = min(line.said_a, one.figure("fallback"))
         found.append((line.until_s, f"its lease ends: {figure(least)} A, unless it is renewed before"))
     if hold is not None and hold.standing.kind in HOLD_ENDS and hold.standing.until is not None and hold.standing.until > one.t:
         found.append((hold.standing.until, HOLD_ENDS[hold.standing.kind]))
     return tuple(sorted(found))
-
-
-def clock(one: Situation, t: float) -> str:
-    """A moment of the run on the site's clock."""
-    try:
-        local = one.calendar.local(t)
-    except (OverflowError, ValueError):
-        return f"{t:g} s"
-    same = local.date() == one.calendar.local(one.t).date()
-    return f"{local:%H:%M:%S}" if same else f"{local:%Y-%m-%d %H:%M:%S}"

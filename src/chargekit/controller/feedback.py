@@ -14,6 +14,10 @@ from chargekit.wire.messages import Metered
 from chargekit.world.events import Effect
 
 LAST: Final = 1000
+RESTS: Final = "; behind all that draw, as it draws nothing"
+WAKES: Final = "; offered nothing for a moment, to wake it"
+TRIED: Final = "; tried again, as it drew nothing"
+"""Clauses of a demand's reason about a vehicle at rest; `explain` goes by them."""
 """The rank of those that draw nothing: after all that do."""
 
 
@@ -55,9 +59,9 @@ class Feedback(Operating):
     def wanting(self, place: Place, demand: Demand) -> Demand:
         """What its readings make of a demand: no less than its vehicle takes, in its station's own steps; after all others, if it takes
         nothing."""
-        appetite, model = place.appetite, place.peer.spec.model
-        step_a = max(0.1, round(model.pwm_step_a, 1))
+        appetite = place.appetite
         if appetite.last:
-            because = f"{demand.because}; behind all that draw, as it draws nothing"
+            because = demand.because + RESTS + (WAKES if appetite.mood == "pulsed" else "")
             return replace(demand, rank=LAST, least_a=appetite.lowest_a, floor_a=0.0, because=because)
-        return replace(demand, least_a=appetite.lowest_a, step_a=step_a)
+        demand = replace(demand, because=demand.because + TRIED) if appetite.mood == "tried" else demand
+        return replace(demand, least_a=appetite.lowest_a, step_a=place.step_a)

@@ -40,7 +40,8 @@ class Work:
         self.step: Ints = np.maximum(1, np.rint(step)).astype(np.int64)
         self.least: Ints = _up(np.ceil(least - EPS).astype(np.int64), self.step)
         self.most: Ints = _down(np.floor(most + EPS).astype(np.int64), self.step)
-        self.floors: Ints = np.floor(floors + EPS).astype(np.int64)
+        # Up: what is promised is kept, not nearly.
+        self.floors: Ints = _up(np.ceil(floors - EPS).astype(np.int64), self.step)
         self.level: Ints = np.zeros(count, dtype=np.int64)
         self.bound: Ints = np.full(count, OPEN, dtype=np.int64)
         self.rows, self.times = room.table(ordered)

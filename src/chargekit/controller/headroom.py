@@ -15,15 +15,23 @@ def current_of(place: Place) -> str:
     return "dc" if place.known.evse.dc else "ac"
 
 
+def ident_of(place: Place) -> str:
+    """The id of an EVSE's demand."""
+    return f"{place.key[0]}/{place.key[1]}"
+
+
 def by_current(
     budgets: Sequence[Budget], places: Iterable[Place], reserve: Callable[[Place], float], *, led: bool
 ) -> dict[tuple[str, str], PhaseAmps]:
-    """Reserves by circuit and kind of current, A by phase: of all EVSEs, or only of those nobody leads; none where none is budgeted."""
+    """Reserves by circuit and kind of current (or the station whose limit counts them), A by phase: of all EVSEs, or only of those nobody
+    leads; none where none is budgeted."""
     found: dict[tuple[str, str], list[float]] = {}
+    kinds = any(not one.members for one in budgets)
+    stations = {ident: one.current for one in budgets for ident in one.members}
     for place in places if budgets else ():
         amps = reserve(place) if led or place.session is None else 0.0
-        if amps > 0.0:
-            row = found.setdefault((place.circuit, current_of(place)), [0.0, 0.0, 0.0])
+        for kind in (current_of(place) if kinds else "", stations.get(ident_of(place), "")) if amps > 0.0 else ():
+            row = found.setdefault((place.circuit, kind), [0.0, 0.0, 0.0]) if kind else [0.0, 0.0, 0.0]
             for phase in place.phases:
                 row[phase] += amps
     return {key: (row[0], row[1], row[2]) for key, row in found.items()}
@@ -45,16 +53,17 @@ class Headroom:
             if limit.limit_kw is not None:
                 left = limit.limit_kw * 1000.0 / NOMINAL_V - sum(flows.get(limit.circuit, (0.0,)))
                 self.kw[limit.circuit] = min(left, self.kw.get(limit.circuit, math.inf))
-        self.budgets = [
-            (one, [one.limit_a - sum(a[p] for (name, current), a in spent.items() if current == one.current and below(name, one.circuit))
-                   for p in range(3)])
-            for one in budgets
-        ]  # fmt: skip
+        self.budgets: list[tuple[Budget, list[float]]] = []
+        for one in budgets:
+            taken = [amps for (name, current), amps in spent.items() if current == one.current and below(name, one.circuit)]
+            kw = math.inf if one.limit_kw is None else one.limit_kw * 1000.0 / NOMINAL_V - sum(map(sum, taken))
+            self.budgets.append((one, [*(one.limit_a - sum(amps[p] for amps in taken) for p in range(3)), kw]))
 
     def room(self, place: Place) -> float:
         """What is left for it; infinite where nothing but amperes bounds it."""
         kw = [left / max(1, len(place.phases)) for name, left in self.kw.items() if name in place.path]
         rows = [left[p] for _, left in self._mine(place) for p in place.phases]
+        rows += [left[3] / max(1, len(place.phases)) for _, left in self._mine(place)]
         return min((*kw, *rows), default=math.inf)
 
     def took(self, place: Place, amps: float) -> None:
@@ -65,6 +74,8 @@ class Headroom:
         for _, left in self._mine(place):
             for phase in place.phases:
                 left[phase] -= amps
+            left[3] -= amps * len(place.phases)
 
     def _mine(self, place: Place) -> list[tuple[Budget, list[float]]]:
-        return [(one, left) for one, left in self.budgets if one.circuit in place.path and one.current == current_of(place)]
+        ident, current = ident_of(place), current_of(place)
+        return [(one, left) for one, left in self.budgets if one.circuit in place.path and one.counts(ident, current)]

@@ -142,7 +142,8 @@ class Holding(Operating):
         if not turns:
             return ""
         minutes = self.rules.holds.turn_s * (2**turns - 1) / 60
-        return f", behind peers with fewer turns: had {turns}, {minutes:g} min ({self._rule('turn')})"
+        had = f"{turns} turn{'s' if turns > 1 else ''}, {minutes:g} min of current"
+        return f", behind peers with fewer turns: had {had} ({self._rule('turn')})"
 
     def _clause(self, stands: Standing) -> str:
         until = f" until {self._clock(stands.until)}" if stands.until is not None else ""

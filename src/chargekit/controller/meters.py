@@ -15,7 +15,7 @@ from chargekit.wire.registers import register_map
 from chargekit.world.events import Poll, Words
 
 AGREE = 2
-"""So many readings in a row must show less base load before less is reckoned with."""
+"""So many readings at least must agree before the base load reckoned with changes, however often stations tell."""
 NOISE_A = 1.0
 DOUBTS = 6
 """So many implausible readings in a row and a meter is not believed any more; as many proofs in a row and it is again."""
@@ -181,7 +181,8 @@ class CircuitMeters:
     def _take(self, circuit: str, shown: PhaseAmps, ours: PhaseAmps, expected: PhaseAmps, most: PhaseAmps, now: float) -> None:
         """What flows through a circuit beside our sessions. At once as much as all they may draw does not explain; on a phase that carries
         more than it may, all that they are not expected to draw. Else up when it has lasted for as long as stations take to tell what they
-        draw, so that a vehicle that begins is not taken for base load; down when two readings in a row agree."""
+        draw, so that a vehicle that begins is not taken for base load; down when all readings of such a time agree, so that one that draws
+        less and less until its station tells it again is not taken for less base load."""
         one, two, three = (max(0.0, s - o) for s, o in zip(shown, ours, strict=True))
         last = self._last.setdefault(circuit, [])
         last.append((now, (one, two, three)))
@@ -193,7 +194,7 @@ class CircuitMeters:
         found = []
         for i in range(3):
             floor = max(0.0, shown[i] - most[i], newest[i] if shown[i] > bound else 0.0)
-            lasting, agreed = min(r[i] for _, r in last), max(r[i] for _, r in last[-AGREE:])
+            lasting, agreed = min(r[i] for _, r in last), max(r[i] for _, r in last)
             found.append(max(floor, lasting if lasting > held[i] else min(held[i], agreed)))
         self._hold(circuit, found)
         base = self.base[circuit]

@@ -42,6 +42,7 @@ class Operating:
     classes: dict[str, str]
     told_limits: dict[Key, tuple[float, str]]
     concurrent: tuple[Concurrent, ...]
+    ruled: tuple[Budget, ...]
     budgets: tuple[Budget, ...]
     spent_by: Mapping[tuple[str, str], PhaseAmps]
     shares: bool

@@ -338,8 +338,15 @@ class Operator(Steering, Feedback, Demanding, Leasing, Holding, Watching):
         self.meters.keep_within(tight)
         self.reserves.refresh(self.reserve, now)
         reserved = self._reserved(now)
+        shared, self.budgets = self.budgets, (*self.ruled, *self.station_limits(now))
         before, self.spent_by = self.spent_by, self._spent(now, led=False)
-        same = self._last is not None and self._asked_for is demands and self._last[1] == tight and self._last[2] == reserved
+        same = (
+            self._last is not None
+            and shared == self.budgets
+            and self._asked_for is demands
+            and self._last[1] == tight
+            and self._last[2] == reserved
+        )
         if self._last is None or not same or before != self.spent_by:
             more: dict[str, Any] = {"concurrent": self.concurrent, "budgets": self.budgets, "reserved_by": self.spent_by}
             steered, self._asked_for = self.throttled(demands, tight, reserved, now, **more), demands

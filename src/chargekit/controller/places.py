@@ -110,6 +110,11 @@ class Place:
         return self.path[0]
 
     @property
+    def step_a(self) -> float:
+        """The steps its station knows, A; a tenth is what a profile can say."""
+        return max(0.1, round(self.peer.spec.model.pwm_step_a, 1))
+
+    @property
     def session(self) -> ChargingSession | None:
         """The session that can be led: running, at a station that is online and does as it is told."""
         return self.known.session if self.peer.session is not None and not self.outgoing.unruly else None

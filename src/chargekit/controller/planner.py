@@ -43,6 +43,14 @@ _PRIMAL: Final = 4
 _OPTIMAL = highspy.HighsModelStatus.kOptimal
 
 
+class _Silent(highspy.Highs):
+    """A solver that prints nothing: its first word would be out before an option could be set."""
+
+    def enableCallbacks(self) -> None:
+        self.setOptionValue("output_flag", False)
+        super().enableCallbacks()  # type: ignore[no-untyped-call]
+
+
 @dataclass(frozen=True, slots=True)
 class Guide:
     """What the plan means for a session now, A per phase: the `planned_a` mean of this slot; `most_a`, no more than which is useful;
@@ -96,9 +104,9 @@ class Planner:
 
     def __init__(self, tree: Mapping[str, Circuit], *, time_s: float = 10.0, separation: float = SEPARATION) -> None:
         self.tree, self.time_s, self.separation = tree, time_s, separation
-        self.solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        self.solver: Any = _Silent()  # type: ignore[no-untyped-call]
         # All figures are kWh within a slot: scaling them anew only costs pivots. No number of threads: HiGHS has one pool for all.
-        options: dict[str, Any] = {"simplex_scale_strategy": 0, "output_flag": False, "parallel": "off", "solver": "simplex"}
+        options: dict[str, Any] = {"simplex_scale_strategy": 0, "parallel": "off", "solver": "simplex"}
         for name, value in options.items():
             self.solver.setOptionValue(name, value)
         self.matrix: Matrix | None = None

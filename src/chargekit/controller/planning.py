@@ -7,7 +7,7 @@ and how strongly a vehicle charges. All others are planned with their full power
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +30,8 @@ KNOWN_S: Final = 120.0
 DRAWS_A: Final = 2.0
 UNTOLD_S: Final = 3600.0
 DC_EFFICIENCY: Final = 0.94
+OTHER_A: Final = 1.0
+"""What a plan means then and now differs by at least so much, to be worth telling."""
 _FLOORS: Final = "floor_a" in {field.name for field in fields(Demand)}
 """Whether the allocator knows floors."""
 
@@ -122,14 +124,26 @@ class Planning:
         if state == self._planned and self.plan is not None and self.plan.starts == starts:
             return {}
         self._planned = state
-        plan = self.plan = self.planner.plan(wishes, self.outlook(now, starts))
-        self._tell(plan, out)
         before, self._guides = self._guides, {}
-        for key in self.operator.places:
-            if self._promise(key, now) is not None and self._known(key, now) and self._shifts(key):
-                self._guides[key] = plan.guides[_id(key)]
+        told = [key for key in self.operator.places if self._promise(key, now) is not None and self._shifts(key)]
+        if told or self._lacking:
+            # Where nobody said when it leaves there is nobody to guide, and a plan is for nothing.
+            plan = self.plan = self.planner.plan(wishes, self.outlook(now, starts))
+            self._tell(plan, out)
+            self._guides = {key: plan.guides[_id(key)] for key in told if self._known(key, now)}
         moved = [key for key in {**before, **self._guides} if before.get(key) != self._guides.get(key)]
         return {key: self.operator.places[key] for key in moved}
+
+    def ahead(self) -> Iterator[tuple[str, float, float, float]]:
+        """Of each session with a plan its next other figure: (EVSE, when, A per phase now, then), from the plan as it stands."""
+        plan = self.plan
+        for key in self._guides if plan is not None else ():
+            assert plan is not None
+            place, ident = self.operator.places[key], _id(key)
+            amps = (plan.power_kw(ident) / kw(1.0, place.phases)).tolist()
+            other = next((n for n, one in enumerate(amps) if abs(one - amps[0]) >= OTHER_A), None)
+            if other is not None:
+                yield ident, plan.starts + other * SLOT_S, amps[0], amps[other]
 
     # --- who wants what -----------------------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from chargekit.controller.allocator import PHASE, Allocation, Budget, Concurrent
 from chargekit.controller.decisions_log import ENDLESS, FIXED, KEYED, WHOLE, chained, digest_of
 from chargekit.controller.holds import CAPS, RULES
 from chargekit.controller.holds import Standing as Held
-from chargekit.controller.room import Room
+from chargekit.controller.room import STATION, Room
+from chargekit.controller.upcoming import Change
 from chargekit.model.calendar import Calendar
 from chargekit.model.limit import NO_AMPS, Limit, PhaseAmps, add
 from chargekit.model.located import Source
@@ -160,6 +161,7 @@ class Situation:
     own_most_a: Mapping[str, float] = field(default_factory=dict)
     holds: Mapping[str, Holding] = field(default_factory=dict)
     responses: Mapping[str, Responded] = field(default_factory=dict)
+    upcoming: tuple[Change, ...] = ()
 
     def figure(self, name: str) -> float:
         return self.figures[name][0]
@@ -256,8 +258,8 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         tuple(_demand(key, row, tree) for key, row in state["demands"].items()),
         {_in(row[0], tree): _amps(row[1:]) for row in state["reserved"]},
         tuple(Concurrent(_in(c, tree), _whole(m), _source(f, n), frozenset(map(_text, g))) for c, m, f, n, g in state["concurrent"]),
-        tuple(Budget(_in(c, tree), _number(a), _current(k), _source(f, n), _text(r)) for c, a, k, f, n, r in state.get("budgets", ())),
-        {(_in(row[0], tree), _current(row[1])): _amps(row[2:]) for row in state.get("reserved_by", ())},
+        tuple(_budget(row, tree) for row in state.get("budgets", ())),
+        {(_in(row[0], tree), _kind(row[1])): _amps(row[2:]) for row in state.get("reserved_by", ())},
     )  # fmt: skip
     return Situation(
         _whole(last.body["id"]), last.t, _text(last.body["rules"]), given, tuple(_number(row[6]) for row in state["limits"]),
@@ -272,6 +274,7 @@ def _typed(state: Mapping[str, Any], last: Recorded, faults: tuple[str, ...]) ->
         {key: _number(row[11]) for key, row in state["demands"].items()},
         {key: _hold(row) for key, row in state["holds"].items()},
         {key: _responded(row) for key, row in state["responses"].items() if key in state["demands"]},
+        tuple(_change(row) for row in state.get("next", ())),
     )  # fmt: skip
 
 
@@ -301,6 +304,17 @@ def _limit(row: Sequence[Any], tree: Mapping[str, Circuit]) -> Limit:
     return Limit(_in(circuit, tree), _number(amps), _source(file, line), None if kw is None else _number(kw), _text(rule))
 
 
+def _budget(row: Sequence[Any], tree: Mapping[str, Circuit]) -> Budget:
+    circuit, amps, kind, file, line, rule, *more = row
+    if not more:
+        return Budget(_in(circuit, tree), _number(amps), _current(kind), _source(file, line), _text(rule))
+    members, kw = more
+    if not members or not str(kind).startswith(STATION):
+        raise ValueError(f"a station and its EVSEs expected, found {str(kind)[:40]!r}")
+    limit_a, limit_kw = math.inf if amps is None else _number(amps), None if kw is None else _number(kw)
+    return Budget(_in(circuit, tree), limit_a, _text(kind), _source(file, line), _text(rule), frozenset(map(_text, members)), limit_kw)
+
+
 def _demand(key: str, row: Sequence[Any], tree: Mapping[str, Circuit]) -> Demand:
     circuit, rank, tie, phases, least, most, because, weight, floor, step, group, _, *more = row
     weight_, step_ = _number(weight), _number(step)
@@ -325,6 +339,11 @@ def _responded(row: Sequence[Any]) -> Responded:
     incident, kind, subject, how, file, line, rank, floor, most, weight = row
     before = _whole(rank), _number(floor), _number(most), _number(weight)
     return Responded(_text(incident), _text(kind), _text(subject), _text(how), _source(file, line), *before)
+
+
+def _change(row: Sequence[Any]) -> Change:
+    t, what, circuit, station, classes = row
+    return Change(_number(t), _text(what), _text(circuit), _text(station), tuple(map(_text, classes)))
 
 
 def _line(row: Sequence[Any]) -> Line:
@@ -380,6 +399,10 @@ def _phases(row: Sequence[Any]) -> tuple[int, ...]:
     if not row or any(phase not in range(len(PHASE)) for phase in row) or len(set(row)) < len(row):
         raise ValueError(f"phases 0 to 2 expected, found {str(row)[:40]}")
     return tuple(_whole(phase) for phase in row)
+
+
+def _kind(value: Any) -> str:
+    return value if isinstance(value, str) and value.startswith(STATION) else _current(value)
 
 
 def _current(value: Any) -> Literal["ac", "dc"]:

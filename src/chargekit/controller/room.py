@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from operator import eq, is_
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 NOMINAL_V: Final = 230.0
 PHASE: Final = ("L1", "L2", "L3")
 NO_CAP: Final = 1 << 40
+STATION: Final = "station "
+"""How the name of a budget of a station's EVSEs begins."""
 
 Rows = tuple[tuple[int, int], ...]
 """The rows a demand uses, and how often per ampere (or, of a cap on sessions, per session)."""
@@ -42,13 +44,28 @@ class Concurrent:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """On every phase of a circuit, the demands below it of one kind of current may come to at most `limit_a`, A at the grid side."""
+    """On every phase of a circuit, the demands below it of one kind of current may come to at most `limit_a`, A at the grid side.
+
+    Or, with `members`: the demands of these ids, whatever their current, also to at most `limit_kw` over all phases. Those of a station are
+    `station <id>` in place of a kind of current; a demand is a member of two such budgets at most.
+    """
 
     circuit: str
     limit_a: float
-    current: Literal["ac", "dc"]
+    current: str
     source: Source = BUILT_IN
     rule: str = ""
+    members: frozenset[str] = frozenset()
+    limit_kw: float | None = None
+
+    def counts(self, ident: str, current: str) -> bool:
+        """Whether it is about a demand, if that is at its circuit or below."""
+        return ident in self.members if self.members else current == self.current
+
+    @property
+    def what(self) -> str:
+        """Its name, in words."""
+        return f"the limit on {self.current}" if self.members else f"the {self.current.upper()} budget of circuit {self.circuit}"
 
 
 class Skeleton:
@@ -94,8 +111,8 @@ class Skeleton:
 
 
 class Room:
-    """`left`: row 4 n + p is phase p of the n-th circuit, row 4 n + 3 its kW cap; then, four rows each, the budgets (their fourth row is
-    unused); then the caps on sessions; the last is nobody's.
+    """`left`: row 4 n + p is phase p of the n-th circuit, row 4 n + 3 its kW cap; then, four rows each, the budgets in the same way; then
+    the caps on sessions; the last is nobody's.
 
     `reserved_by`: by circuit and kind of current, what of `reserved` is of that kind; budgets count it there and at all above, too.
 
@@ -133,17 +150,25 @@ class Room:
             circuit = tree[name]
             why = Limit(name, most_a, circuit.source, rule=f"unbalance of at most {circuit.unbalance_a:g} A")
             _cap(left, self.by, self.at[name] + phase, _deci(most_a - held[name][phase]), why)
+        self.mine: dict[str, list[int]] = {}
+        taken: dict[str, list[tuple[str, PhaseAmps]]] = {}
+        for (name, current), amps in (reserved_by or {}).items():
+            taken.setdefault(current, []).append((name, amps))
         for number, budget in enumerate(self.budgets):
-            self._budget(left, self.first_budget + 4 * number, budget, reserved_by or {})
+            self._budget(left, self.first_budget + 4 * number, budget, taken.get(budget.current, ()))
+            for ident in budget.members:
+                self.mine.setdefault(ident, []).append(number)
         self.left: Ints = np.array([*left, *(one.most for one in self.concurrent), NO_CAP], dtype=np.int64)
 
-    def _budget(self, left: list[int], row: int, one: Budget, reserved_by: Mapping[tuple[str, str], PhaseAmps]) -> None:
+    def _budget(self, left: list[int], row: int, one: Budget, reserved: Sequence[tuple[str, PhaseAmps]]) -> None:
         if one.circuit not in self.at:
             raise KeyError(one.circuit)
-        limit = Limit(one.circuit, one.limit_a, one.source, rule=one.rule)
-        taken = [amps for (name, current), amps in reserved_by.items() if current == one.current and one.circuit in self.paths[name]]
-        for phase in range(3):
+        limit = Limit(one.circuit, one.limit_a, one.source, one.limit_kw, one.rule)
+        taken = [amps for name, amps in reserved if one.circuit in self.paths[name]]
+        for phase in range(3) if one.limit_a < math.inf else ():
             _cap(left, self.by, row + phase, _deci(one.limit_a - sum(amps[phase] for amps in taken)), limit)
+        if one.limit_kw is not None:
+            _cap(left, self.by, row + 3, _deci(one.limit_kw * 1000 / NOMINAL_V - sum(map(sum, taken))), limit)
 
     def budget(self, row: int) -> Budget | None:
         """The budget this row is of, if any: its phase is row % 4."""
@@ -160,21 +185,25 @@ class Room:
         budget = self.budget(row)
         if budget is not None:
             why = f"{budget.source}, {budget.rule}" if budget.rule else f"{budget.source}"
+            if budget.members:
+                amount = f"{budget.limit_kw:g} kW" if row % 4 == 3 else f"{budget.limit_a:g} A"
+                return f"{budget.current} {amount} ({why})" + ("" if row % 4 == 3 else f", phase {PHASE[row % 4]}")
             return f"circuit {budget.circuit} {budget.limit_a:g} A for {budget.current.upper()} ({why}), phase {PHASE[row % 4]}"
         limit = self.by[row]
         assert limit is not None
         return self.skeleton.name(row) if limit is self.skeleton.by[row] else called(limit, row)
 
-    def rows(self, circuit: str, phases: tuple[int, ...], current: str = "ac") -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def rows(self, circuit: str, phases: tuple[int, ...], current: str = "ac", ident: str = "") -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The rows a demand there uses, those of its phases first, those of budgets last, and how often per ampere."""
         path = [self.at[name] for name in self.paths[circuit]]
         rows = tuple([row + phase for row in path for phase in phases])
         capped = tuple([row + 3 for row in path if self.by[row + 3] is not None])
         often = (1,) * len(rows) + (len(phases),) * len(capped)
         if self.budgets:
-            mine = [n for n, one in enumerate(self.budgets) if one.current == current and one.circuit in self.paths[circuit]]
-            budgeted = tuple([self.first_budget + 4 * n + phase for n in mine for phase in phases])
-            return rows + capped + budgeted, often + (1,) * len(budgeted)
+            mine = [n for n, one in enumerate(self.budgets) if one.counts(ident, current) and one.circuit in self.paths[circuit]]
+            budgeted = tuple([self.first_budget + 4 * n + phase for n in mine for phase in phases if self.budgets[n].limit_a < math.inf])
+            shared = tuple([self.first_budget + 4 * n + 3 for n in mine if self.budgets[n].limit_kw is not None])
+            return rows + capped + budgeted + shared, often + (1,) * len(budgeted) + (len(phases),) * len(shared)
         return rows + capped, often
 
     def table(self, demands: Sequence[Demand]) -> tuple[Ints, Ints]:
@@ -188,19 +217,37 @@ class Room:
         rows = np.where(above[:, :, None] < 0, -1, above[:, :, None] + phases[:, None, :])
         if most > 1 and any(len(one) < most for one in kinds):
             rows = np.where(phases[:, None, :] < 0, -1, rows)
-        parts = [rows.reshape(count, rows.shape[1] * most)]
+        parts = [(rows.reshape(count, rows.shape[1] * most), False)]
         capped = [limit is not None for limit in self.by[3 : self.first_budget : 4]]
         if any(capped):
-            parts.append(np.where((above >= 0) & np.array(capped)[above // 4], above + 3, -1))
+            parts.append((np.where((above >= 0) & np.array(capped)[above // 4], above + 3, -1), True))
         for number, one in enumerate(self.budgets):
-            counted = [d.current == one.current and one.circuit in self.paths[d.circuit] for d in demands]
-            parts.append(np.where(np.array(counted, dtype=bool)[:, None] & (phases >= 0), self.first_budget + 4 * number + phases, -1))
-        rows = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
-        times = (rows >= 0).astype(np.int64)
-        if any(capped):
-            times[:, parts[0].shape[1] : parts[0].shape[1] + parts[1].shape[1]] *= (phases >= 0).sum(axis=1)[:, None]
+            if not one.members:
+                counted = [d.current == one.current and one.circuit in self.paths[d.circuit] for d in demands]
+                mine = np.array(counted, dtype=bool)[:, None] & (phases >= 0)
+                parts.append((np.where(mine, self.first_budget + 4 * number + phases, -1), False))
+        parts += self._shared(demands, phases)
+        if len(parts) == 1:
+            rows = parts[0][0]
+            times: Ints = (rows >= 0).astype(np.int64)
+        else:
+            used = (phases >= 0).sum(axis=1)[:, None]
+            rows = np.concatenate([part for part, _ in parts], axis=1)
+            times = np.concatenate([(part >= 0) * (used if every else 1) for part, every in parts], axis=1).astype(np.int64)
         rows[rows < 0] = self.nobodys
         return rows, times
+
+    def _shared(self, demands: Sequence[Demand], phases: Ints) -> list[tuple[Ints, bool]]:
+        """The rows of budgets that name their members, and whether each phase counts in them. Few demands have any, and none has many: the
+        budgets of all share columns."""
+        parts: list[tuple[Ints, bool]] = []
+        for place in range(max(map(len, self.mine.values()), default=0)):
+            numbers = [self.mine[d.id][place] if len(self.mine.get(d.id, ())) > place else -1 for d in demands]
+            first: Ints = np.array([self.first_budget + 4 * n if n >= 0 else -1 for n in numbers], dtype=np.int64)[:, None]
+            amps = np.array([n >= 0 and self.budgets[n].limit_a < math.inf for n in numbers], dtype=bool)[:, None]
+            kw = np.array([n >= 0 and self.budgets[n].limit_kw is not None for n in numbers], dtype=bool)[:, None]
+            parts += [(np.where(amps & (phases >= 0), first + phases, -1), False), (np.where(kw, first + 3, -1), True)]
+        return parts
 
     def gates(self, circuit: str, group: str) -> tuple[int, ...]:
         """The caps on sessions one there counts in."""

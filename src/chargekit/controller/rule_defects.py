@@ -61,6 +61,17 @@ class AlwaysInvalid(Defect, Operator):
         return said if said.accepted else replace(said, status="Invalid")
 
 
+class OneOfEachClass(Defect, Operator):
+    name = "one-of-each-class"
+    seen = "takes in one card of a class and answers Invalid to the next: of a group that grows the rest is in no figure"
+    area, point, part = "figures", "controller.access", "controller"
+
+    def admitted(self, station: str, token: str, now: float) -> Access:
+        said, name = super().admitted(station, token, now), self.class_name(token)
+        known: dict[str | None, str] = self.__dict__.setdefault("_known", {})
+        return said if known.setdefault(name, token) == token else replace(said, status="Invalid")
+
+
 class NeverRotates(Defect, Operator):
     name = "early-birds-keep"
     seen = "who plugged in first keeps the charger: turns are not counted"
@@ -102,6 +113,6 @@ class RemembersNoSession(Defect, Operator):
 
 
 RULE_DEFECTS: tuple[type[Defect], ...] = (
-    OpenAllHours, EveryBayForAll, BlockedPasses, GuestsInTrouble, TakesStrangers, AlwaysInvalid, NeverRotates, OneOrderAllDay,
-    DeafToDepartures, RemembersNoSession,
+    OpenAllHours, EveryBayForAll, BlockedPasses, GuestsInTrouble, TakesStrangers, AlwaysInvalid, OneOfEachClass, NeverRotates,
+    OneOrderAllDay, DeafToDepartures, RemembersNoSession,
 )  # fmt: skip

@@ -55,8 +55,12 @@ class RulesDesk:
     def when(self, now: float) -> Moment:
         """The instant as the rules see it."""
         if self._moment is None or self._moment.now != now:
-            self._moment = moment(self.csms.calendar, now, self.rules.access.holidays)
+            self._moment = self.moment_at(now)
         return self._moment
+
+    def moment_at(self, t: float) -> Moment:
+        """Any other instant."""
+        return moment(self.csms.calendar, t, self.rules.access.holidays)
 
     # --- access -------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.controller.places import Place
+from chargekit.controller.room import STATION, Budget
 from chargekit.model.limit import Limit
 from chargekit.policy.signals import NOMINAL_V, Signal, SignalRule, floor_a
 from chargekit.wire.messages import LimitImposed
@@ -105,6 +106,27 @@ class SignalDesk:
         """The limits on circuits that follow."""
         return [self._limit(one, rule) for one, rule in self.leading(now) if one.circuit]
 
+    def stations(self, now: float) -> tuple[Budget, ...]:
+        """What those for a whole station leave its EVSEs together, the lowest of each unit; that of a station of one binds it alone."""
+        lowest: dict[tuple[str, bool], tuple[float, Signal, SignalRule]] = {}
+        for one, rule in self.leading(now):
+            if one.station and not one.evse:
+                key, amount = (one.station, one.limit_kw is None), one.limit_a if one.limit_kw is None else one.limit_kw
+                if amount is not None and (key not in lowest or amount < lowest[key][0]):
+                    lowest[key] = amount, one, rule
+        members: dict[str, list[Place]] = {}
+        for place in self.operator.places.values() if lowest else ():
+            members.setdefault(place.key[0], []).append(place)
+        found = []
+        for (station, in_amps), (amount, one, rule) in lowest.items():
+            places = members.get(station, [])
+            if len(places) > 1:
+                idents, name = frozenset(f"{p.key[0]}/{p.key[1]}" for p in places), f"{STATION}{station}"
+                why = f"{one.who or 'somebody'} limits it"
+                amps, kw = (amount, None) if in_amps else (math.inf, amount)
+                found.append(Budget(places[0].circuit, amps, name, rule.source, why, idents, kw))
+        return tuple(found)
+
     def _limit(self, one: Signal, rule: SignalRule) -> Limit:
         circuit = self.operator.site.circuits[one.circuit]
         name = f"{one.kind} {one.id} to {one.asks}"
@@ -130,13 +152,14 @@ class SignalDesk:
             if self.operator.exempt(user_class, rule):
                 exempt_kw += self.operator.most_a(place) * kw
             else:
-                least_kw, count = least_kw + floor_a(rule, len(place.phases)) * kw, count + 1
+                least_kw, count = least_kw + floor_a(rule, len(place.phases), place.step_a) * kw, count + 1
         asked_kw = one.limit_kw if one.limit_kw is not None else (one.limit_a or 0.0) * 3 * NOMINAL_V / 1000.0
         kept_kw = self.operator.dimmed_kw(asked_kw, least_kw)
         more = f", {rule.floor_kw:g} kW kept for each of {count}" if kept_kw > asked_kw else ""
         more += f", {exempt_kw:.4g} kW exempt" if exempt_kw else ""
         beside_kw = sum(map(sum, self._beside(one.circuit))) * NOMINAL_V / 1000.0
-        total_kw = round(kept_kw + exempt_kw + beside_kw + 1e-6, 3)
+        # Up to the next watt: a little less would be a tenth of an ampere less for somebody.
+        total_kw = math.ceil((kept_kw + exempt_kw + beside_kw) * 1000.0 - 1e-6) / 1000.0
         return Limit(one.circuit, self.operator.site.circuits[one.circuit].rating_a, rule.source, total_kw, name + more)
 
     def _floors_a(self, one: Signal, rule: SignalRule) -> float:
@@ -146,7 +169,7 @@ class SignalDesk:
         amps = [sum(row[p] for row in self._beside(one.circuit)) + self.operator.rules.margin_a.value for p in range(3)]
         for place, _ in self._under(one):
             for phase in place.phases:
-                amps[phase] += min(floor_a(rule, len(place.phases)), place.outgoing.rating_a)
+                amps[phase] += min(floor_a(rule, len(place.phases), place.step_a), place.outgoing.rating_a)
         return max(amps)
 
     def _under(self, one: Signal) -> list[tuple[Place, str]]:

@@ -40,7 +40,8 @@ class Steering(Precedence):
     def _steer(self) -> None:
         """Set up, once the rest of the operator stands."""
         self.signals, self.idle, self.costing = SignalDesk(self), IdleDesk(self), CostDesk(self)
-        self.budgets, self.spent_by = self.budgeted(), {}
+        self.ruled = self.budgets = self.budgeted()
+        self.spent_by = {}
 
     def _steering(self, now: float, out: list[Effect]) -> bool:
         """Time went by: what is over ends, who is idle is asked. True if every session is to be asked again."""
@@ -120,7 +121,9 @@ class Steering(Precedence):
             return demand
         if self.exempt(user_class, rule):
             return _keeps(demand, demand.most_a, f"exempt from {one.kind} {one.id} ({rule.source})")
-        return _keeps(demand, floor_a(rule, len(place.phases)), f"through {one.kind} {one.id} ({rule.source})") if rule.floor_kw else demand
+        if not rule.floor_kw:
+            return demand
+        return _keeps(demand, floor_a(rule, len(place.phases), place.step_a), f"through {one.kind} {one.id} ({rule.source})")
 
     # --- costs --------------------------------------------------------------------------------------------------
 
@@ -161,6 +164,11 @@ class Steering(Precedence):
             Budget(one.circuit, one.limit_a, "dc" if one.current == "dc" else "ac", one.source, "budget")
             for one in self.rules.power.budgets
         )
+
+    @point("controller.station_limits")
+    def station_limits(self, now: float) -> tuple[Budget, ...]:
+        """What limits from outside leave the EVSEs of a whole station together."""
+        return self.signals.stations(now)
 
     def _spent(self, now: float, *, led: bool) -> dict[tuple[str, str], PhaseAmps]:
         """What EVSEs could draw, by circuit and kind of current: all, or those nobody leads."""

@@ -192,7 +192,31 @@ class ProtectsNobody(Defect, Operator):
         return False
 
 
+class ShiftsNobody(Defect, Operator):
+    name = "charges-at-once"
+    seen = "charges whoever comes at once, though it was said to be moved into cheap hours and stays long enough"
+    area, point, part = "cost", "controller.shift", "controller"
+
+    def shifts(self, user_class: str) -> bool:
+        super().shifts(user_class)
+        return False
+
+
+class ShiftsWhateverTheDeparture(Defect, Operator):
+    name = "waits-for-cheap-hours"
+    seen = "holds who is moved into cheap hours until they come, although it has to leave before"
+    area, point, part = "cost", "controller.priced", "controller"
+
+    def priced(self, place: Place, user_class: str, now: float) -> Held | None:
+        held, cost = super().priced(place, user_class, now), self.rules.cost
+        cheapest = min((cost.price, *(band.price for band in cost.bands)))
+        dear = self.costing.price(now) > cheapest
+        told = place.session is not None and place.session.token in self.desk.planned
+        return Held(0.0, "energy is dear", cost.source) if dear and told and self.shifts(user_class) else held
+
+
 STEERING_DEFECTS: tuple[type[Defect], ...] = (
     EndsNobody, EndsEverybody, AsksNobody, WaitingIsIdle, DeafToSignals, DimsToNothing, SignalForEver, ExemptsNobody, TakesAnySignal,
     DeafToOutside, ThrottlesByRank, StrictForAll, NoBudgets, DeafToPrices, PausesTheHurried, NoDemandTarget, ProtectsNobody,
+    ShiftsNobody, ShiftsWhateverTheDeparture,
 )  # fmt: skip

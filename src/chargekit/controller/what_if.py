@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from chargekit.controller.allocator import Allocation, Demand
+from chargekit.controller.binding import HELD
 from chargekit.controller.holds import CAPS
 from chargekit.controller.replaying import FAULTS, Shared, Situation
 from chargekit.controller.room import NOMINAL_V
 from chargekit.model.limit import Limit
+from chargekit.policy.schema import SIGNALS
 
 MORE_A: Final = 6.0
 LEAST_A: Final = 6.0
 STEP_A: Final = 0.05
+_HELD: Final = re.compile(re.escape(HELD) + r"(\d{1,9}(?:\.\d{1,9})?) A: ([^;]+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,10 @@ def changes(one: Situation, demand: Demand, row: int | None) -> Iterator[tuple[s
     hold = one.holds.get(demand.id)
     if hold is not None and hold.standing.kind in CAPS:
         yield "its hold over", replace(one.given, demands=_with(one, demand, own))
+    elif (held := _HELD.findall(demand.because)) and demand.most_a <= float(held[-1][0]) + STEP_A:
+        # Of several rules the last said holds it lowest; without it the one before it does.
+        most = min(own, float(held[-2][0])) if len(held) > 1 else own
+        yield f"no longer held to {held[-1][0]} A: {held[-1][1]}", replace(one.given, demands=_with(one, demand, most))
     elif one.planned(demand):
         yield f"its plan asking for {own:g} A now", replace(one.given, demands=_with(one, demand, own))
     elif demand.most_a < rating - STEP_A:
@@ -119,8 +127,15 @@ def _wider(one: Situation, row: int) -> Iterator[tuple[str, Shared]]:
         return
     limit = room.by[row]
     assert limit is not None
+    if limit.rule.startswith(tuple(f"{kind} " for kind in SIGNALS)) and limit in given.limits:
+        others = tuple(other for other in given.limits if other is not limit)
+        yield f"{limit.rule.partition(',')[0]} withdrawn", replace(given, limits=others)
     budget = room.budget(row)
     if budget is not None:
+        if budget.members:
+            without = tuple(b for b in given.budgets if b is not budget)
+            yield f"the limit on {budget.current} released ({budget.rule})", replace(given, budgets=without)
+            return
         wider = tuple(replace(b, limit_a=b.limit_a + MORE_A) if b is budget else b for b in given.budgets)
         yield f"a {budget.current.upper()} budget of {MORE_A:g} A more on {budget.circuit}", replace(given, budgets=wider)
         return

@@ -52,6 +52,7 @@ class Plant(Reading):
 
     def on(self, event: Event, now: float) -> Sequence[Effect]:
         effects: list[Effect] = []
+        self.moved += 1
         match event:
             case Load():
                 self._loaded(event, now, effects)

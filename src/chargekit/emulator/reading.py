@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from chargekit.emulator.bay import Bay
 from chargekit.emulator.building import Surroundings
@@ -25,6 +25,7 @@ class Reading(Supplies):
         super().__init__(site, surroundings)
         self.bays: dict[Key, Bay] = {(s.id, e.id): Bay(s, e, s.model.voltage_v) for s in site.stations for e in s.model.evses}
         self._gains: dict[Key, float] = {}
+        self.moved = 0
         self.faults_due: dict[str, MeterFault] = {}
         self.meters = {point.id: self._meter(point) for point in site.meters}
         for one in site.meters:
@@ -82,8 +83,20 @@ class Reading(Supplies):
     def _meter(self, point: MeterPoint) -> Meter:
         registers, station, circuit = register_map(point.model), point.station, point.circuit or self.site.root.name
         if station is not None:
-            return Meter(point.id, point.unit, registers, lambda now: self.read_station(station, now))
-        return Meter(point.id, point.unit, registers, lambda now: self.read_circuit(circuit, now))
+            return Meter(point.id, point.unit, registers, self._once(lambda now: self.read_station(station, now)))
+        return Meter(point.id, point.unit, registers, self._once(lambda now: self.read_circuit(circuit, now)))
+
+    def _once(self, read: Callable[[float], MeterSample]) -> Callable[[float], MeterSample]:
+        """Until something happens in the plant, an instant has one reading: it is asked for block by block."""
+        kept: tuple[int, float, MeterSample] | None = None
+
+        def shown(now: float) -> MeterSample:
+            nonlocal kept
+            if kept is None or kept[0] != self.moved or kept[1] != now:
+                kept = (self.moved, now, read(now))
+            return kept[2]
+
+        return shown
 
     def _fault(self, meter: str, name: str, parameters: Mapping[str, float], now: float, effects: list[Effect]) -> None:
         """A meter goes wrong, or (`none`) is mended."""

@@ -72,6 +72,17 @@ class HidesFaults(Defect, _Base):
         return outlet.shown.get(connector, good) if good == "Faulted" else good
 
 
+class NeverSaysHeld(Defect, _Base):
+    name = "says-charging-while-held"
+    seen = "tells that a vehicle charges while it is given no current: nobody sees that it waits"
+    area, point = "figures", "station.connector_word"
+
+    def connector_word(self, outlet: Outlet, connector: int) -> str:
+        good = super().connector_word(outlet, connector)
+        return "Charging" if good == "SuspendedEVSE" else good
+
+
 SERVICE_DEFECTS: tuple[type[Defect], ...] = (
     ForgetsUnavailable, ResetNever, NewestFirst, ResetsOnlyTheBusy, StartsTheClosed, HidesFaults,
+    NeverSaysHeld,
 )  # fmt: skip

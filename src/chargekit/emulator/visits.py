@@ -122,6 +122,14 @@ class Visiting:
         self.places.left(one, goes)
         return goes
 
+    def refused(self, one: Arrival, now: float) -> float | None:
+        """Somebody's token is refused: when it goes, as nobody parks where they get nothing; None if it was about to."""
+        goes = now + Random(f"{self._seed}/{one.token}/{one.at}/refused").uniform(*MOVES_S)
+        if one.leaves is None or goes >= one.leaves:
+            return None
+        self.places.left(one, goes)
+        return goes
+
 
 def epoch_of(first_day: date, zone: str) -> datetime:
     """The instant of local midnight: the epoch of a run that begins with this day."""

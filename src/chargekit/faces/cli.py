@@ -266,9 +266,11 @@ def kpi(
 ) -> None:
     """The shared figures of runs and sites side by side, by one definition, and the review triggers with their evidence."""
     from chargekit.faces.kpi import compare
+    from chargekit.faces.tables import PIPED
 
     with told():
-        compare(runs, as_json, console=Console(highlight=False, soft_wrap=not sys.stdout.isatty()))
+        piped = not sys.stdout.isatty()
+        compare(runs, as_json, console=Console(highlight=False, soft_wrap=piped, width=PIPED if piped else None))
 
 
 @app.command()

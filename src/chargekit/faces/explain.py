@@ -15,8 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from chargekit.controller.allocator import TOO_LITTLE
+from chargekit.controller.binding import Binding, Part, clock, figure
 from chargekit.controller.decisions_log import KIND
-from chargekit.controller.explaining import Binding, Explanation, Part, clock, figure, layer_of
+from chargekit.controller.explaining import Explanation, layer_of
 from chargekit.controller.explaining import explain as explained
 from chargekit.controller.replaying import FAULTS, MOST, Malformed, Recorded, Situation, calendar_of, replayed, situation_at
 from chargekit.faces.errors import BENCH_ERROR, PASS, complain
@@ -27,11 +29,16 @@ from chargekit.model.located import BadInput, Source, nearest
 
 MARK: Final = b'"kind":"' + KIND.encode() + b'"'
 LISTED: Final = 12
+SLACK_S: Final = 60.0
+"""A minute that was named without its seconds may be the one the record ends in."""
 LONGEST: Final = 4000
 USES: Final = {
     "margin": "margin", "base": "beside the sessions on", "reserved": "reserved for", "above": "to higher ranks:",
     "peer": "to its own rank:", "below": "to lower ranks, protected:", "own": "to itself:",
 }  # fmt: skip
+BOUND: Final = {"demand": "what it can use", TOO_LITTLE: "what it may have: less than the least it takes"}
+SERVED: Final = USES | {"above": "served before it:", "peer": "served with it:", "below": "served after it, protected:"}
+_WRITTEN: Final = re.compile(r"\(([^()\s]+):(\d{1,9})\)", re.ASCII)
 _CLOCK: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 
@@ -55,6 +62,10 @@ def explain(run: Path, at: str, station: str) -> int:
         raise BadInput(
             None, f"--at: nothing was decided by {at}", f"the first decision is of {calendar.local(first.t):%H:%M:%S}, {first.t:g} s"
         )
+    end = _end(path, one.t)
+    still = f"unchanged up to {clock(one, t)}" if t >= one.t + 1.0 else ""
+    if t > end + SLACK_S:
+        still = f"the last before the record ends at {clock(one, end)}"
     again, faults = replayed(one)
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
@@ -70,7 +81,7 @@ def explain(run: Path, at: str, station: str) -> int:
             return BENCH_ERROR
         if number:
             console.print()
-        show(console, one, shown, replay=not faults)
+        show(console, one, shown, still, replay=not faults)
     for fault in faults:
         complain(f"{path}: {fault}")
     if faults:
@@ -142,6 +153,22 @@ def _records(path: Path) -> Iterator[Recorded]:
         raise _unread(path, error) from None
 
 
+def _end(path: Path, t: float) -> float:
+    """The last moment a record file tells of, from `t` on."""
+    last, found = b"", t
+    try:
+        for _, line, whole in lines_of(path):
+            last = line if whole and line.startswith(b"{") and b'"t":' in line else last
+    except OSError as error:
+        raise _unread(path, error) from None
+    try:
+        told = orjson.loads(last)["t"]
+        found = float(told) if isinstance(told, int | float) and t <= told <= MOST else t
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        pass
+    return found
+
+
 def _record(path: Path, number: int, line: bytes) -> Iterator[Recorded]:
     try:
         data = orjson.loads(line)
@@ -167,12 +194,12 @@ def _evses(one: Situation, station: str) -> list[str]:
 # --- shown ------------------------------------------------------------------------------------------------------
 
 
-def show(console: Console, one: Situation, shown: Explanation, *, replay: bool) -> None:
+def show(console: Console, one: Situation, shown: Explanation, still: str, *, replay: bool) -> None:
     """One sentence, then what it follows from. Everything recorded is made harmless here."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    for name, text in rows(one, shown, replay=replay):
+    for name, text in rows(one, shown, still, replay=replay):
         table.add_row(_safe(name), _safe(text))
     if shown.binding is not None:
         table.add_row("", _spent(shown.binding))
@@ -188,24 +215,21 @@ def _safe(text: str) -> str:
     return escape(one_line(text, LONGEST))
 
 
-def rows(one: Situation, shown: Explanation, *, replay: bool) -> Iterator[tuple[str, str]]:
-    """What stands in the table: name, text."""
+def rows(one: Situation, shown: Explanation, still: str, *, replay: bool) -> Iterator[tuple[str, str]]:
+    """What stands in the table: name, text. `still`: how the decision stands to the moment that was asked for."""
     again = "made again, byte for byte the same" if replay else "NOT the same when made again"
-    yield "decision", f"{shown.decision} of {clock(one, shown.t)} ({shown.t:g} s), rules {shown.rules}; {again}"
+    asked = f", {still}" if still else ""
+    yield "decision", f"{shown.decision} of {clock(one, shown.t)} ({shown.t:g} s){asked}, rules {shown.rules}; {again}"
     if shown.session is not None:
         seat = shown.session
         yield "session", f"token {seat.token}, class {seat.user_class or 'unknown'}, since {clock(one, seat.started)}"
     if shown.granted_a is not None:
-        file, _, line = (shown.session.source if shown.session else "").rpartition(":")
-        layer = (
-            f", {layer_of(Source(file, int(line)))} layer"
-            if file and line.isdigit() and not (shown.session and shown.session.override)
-            else ""
-        )
-        yield "rank", f"{shown.rank}{layer}"
-        span = (
-            f"{figure(shown.least_a or 0.0)} to {figure(shown.most_a or 0.0)} A wanted, the outlet gives {figure(shown.rating_a or 0.0)} A"
-        )
+        yield "rank", _ranked(shown)
+        least, most = shown.least_a or 0.0, shown.most_a or 0.0
+        span = f"{figure(least)} to {figure(most)} A wanted"
+        if most < least:
+            span = f"{figure(most)} A at most, it takes no less than {figure(least)} A"
+        span += f", the outlet gives {figure(shown.rating_a or 0.0)} A"
         force = "the default" if shown.in_force_a is None else f"{figure(shown.in_force_a)} A"
         yield "limit", f"{figure(shown.granted_a)} A granted; {span}; {force} in force"
     else:
@@ -214,7 +238,7 @@ def rows(one: Situation, shown: Explanation, *, replay: bool) -> Iterator[tuple[
         yield "on the wire", shown.on_the_wire
     if shown.bound_by:
         bound = shown.binding.what if shown.binding is not None else shown.bound_by
-        yield "bound by", "what it can use" if bound == "demand" else bound
+        yield "bound by", BOUND.get(bound, bound)
 
 
 def later_rows(one: Situation, shown: Explanation) -> Iterator[tuple[str, str]]:
@@ -229,12 +253,13 @@ def later_rows(one: Situation, shown: Explanation) -> Iterator[tuple[str, str]]:
         yield "if", str(shown.instead) if shown.instead is not None else "nothing looked at would give it more"
 
 
-def _layer(shown: Explanation) -> str:
-    """The layer its rank was written in; an override stands in none."""
-    if shown.session is None or shown.session.override:
-        return ""
-    file, _, line = shown.session.source.rpartition(":")
-    return f", {layer_of(Source(file, int(line)))} layer" if file and line.isascii() and line.isdigit() else ""
+def _ranked(shown: Explanation) -> str:
+    """Its rank, with the layer it was written in beside the line; an override stands in none."""
+    found = _WRITTEN.search(shown.rank) if shown.session is not None and not shown.session.override else None
+    if found is None:
+        return shown.rank
+    layer = layer_of(Source(found[1], int(found[2])))
+    return f"{shown.rank[: found.end(2)]}, {layer} layer{shown.rank[found.end(2) :]}"
 
 
 def _spent(binding: Binding) -> Table:
@@ -245,12 +270,13 @@ def _spent(binding: Binding) -> Table:
     table.add_column(overflow="fold")
     where = f" ({layer_of(binding.source)} layer, {binding.source})" if binding.source.line else ""
     table.add_row(f"{figure(binding.cap)} {unit}", _safe(f"{binding.rule}{where}"))
+    uses = SERVED if binding.turned else USES
     together: dict[tuple[str, str], list[Part]] = {}
     for part in binding.parts:
         together.setdefault((part.use, part.why), []).append(part)
     for (use, why), parts in together.items():
         each = [part.who if len(parts) == 1 else f"{part.who} {figure(part.amount)}" for part in parts]
         who = "" if use == "margin" else f" {', '.join(each)}"
-        table.add_row(f"− {figure(sum(p.amount for p in parts))} {unit}", _safe(f"{USES[use]}{who}{f': {why}' if why else ''}"))
+        table.add_row(f"− {figure(sum(p.amount for p in parts))} {unit}", _safe(f"{uses[use]}{who}{f': {why}' if why else ''}"))
     table.add_row(f"= {figure(binding.left)} {unit}", "left")
     return table

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from chargekit import __version__
 from chargekit.faces.plain import one_line
-from chargekit.judge.kpi import Figure, by_key, figures
+from chargekit.judge.kpi import by_key, figures
 from chargekit.judge.kpi_facts import Facts, NoHead, head_from
+from chargekit.judge.kpi_figure import Figure
 from chargekit.judge.kpi_review import Trigger, triggers
 from chargekit.lab.recorder import lines_of
 from chargekit.model.located import BadInput, Source
@@ -23,6 +24,8 @@ from chargekit.world.history import Record
 
 RUN_FILE: Final = "run.jsonl.gz"
 """What a simulation leaves in its folder."""
+COUNTS: Final = ("events", "visits", "faults", "sessions")
+"""Units of figures that are whole numbers."""
 LONGEST_LINE: Final = 32 << 20
 KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
     "seq": ((int,), "a whole number"), "t": ((int, float), "run seconds"), "witness": ((str,), "text"), "subject": ((str,), "text"),
@@ -59,15 +62,23 @@ def columns_of(runs: Sequence[Path]) -> list[Column]:
     """The runs' figures; a name for each that tells them apart."""
     files = [file for run in runs for file in files_of(run)]
     read = [(file, read_facts(file)) for file in files]
-    names = [facts.head.site for _, facts in read]
-    columns = []
-    for n, (file, facts) in enumerate(read):
-        name = names[n]
-        if names.count(name) > 1:
-            inner = file.parent.name if file.name == RUN_FILE else file.name.removesuffix(".jsonl")
-            name = f"{name} ({inner})"
-        columns.append(Column(str(file), name, facts, figures(facts)))
-    return columns
+    names = _apart([(file, facts.head.site) for file, facts in read])
+    return [Column(str(file), name, facts, figures(facts)) for name, (file, facts) in zip(names, read, strict=True)]
+
+
+def _apart(runs: Sequence[tuple[Path, str]]) -> list[str]:
+    """A name for each run: its site; with its folder or case where sites are the same, and with as much of its path as tells it apart."""
+    names = [site for _, site in runs]
+    inner = [
+        file.parent.name if file.name == RUN_FILE else file.name.removesuffix(".jsonl").removesuffix(f"--{site}") for file, site in runs
+    ]
+    for more in range(4):
+        same = [n for n, name in enumerate(names) if names.count(name) > 1]
+        for n in same:
+            above = runs[n][0].parent if runs[n][0].name != RUN_FILE else runs[n][0].parent.parent
+            folders = [part for part in above.parts if part != "records"][-more:] if more else []
+            names[n] = f"{runs[n][1]} ({'/'.join([*folders, inner[n]])})"
+    return [f"{name} #{n + 1}" if names.count(name) > 1 else name for n, name in enumerate(names)]
 
 
 def chains(columns: Sequence[Column]) -> list[list[Column]]:
@@ -176,8 +187,9 @@ def amount(figure: Figure | None) -> str:
     """A figure for a cell; a dash for nothing to count."""
     if figure is None or figure.value is None:
         return "–"
-    shown = f"{figure.value:,.0f}" if figure.unit in ("events", "visits", "faults") else f"{figure.value:,.2f}"
-    return f"{shown} {figure.unit}".strip()
+    if figure.unit in COUNTS:
+        return f"{figure.value:,.0f} {figure.unit.removesuffix('s') if figure.value == 1 else figure.unit}"
+    return f"{figure.value:,.2f} {figure.unit}".strip()
 
 
 def table(columns: Sequence[Column]) -> Table:
@@ -187,12 +199,16 @@ def table(columns: Sequence[Column]) -> Table:
     for column in columns:
         shown.add_column(escape(one_line(column.name, 60)), justify="right", overflow="fold")
     maps = [by_key(column.made) for column in columns]
-    order = {key: (place, key) for keys in maps for place, key in enumerate(keys)}
     names: dict[str, int] = {}
+    order: dict[str, int] = {}
     for keys in maps:
-        for one in keys.values():
+        within: dict[str, int] = {}
+        for key, one in keys.items():
             names.setdefault(one.name, len(names))
-    for key in sorted(order, key=lambda k: (names[k.partition("[")[0]], order[k])):
+            # By its place among those of its name: what is last in one column, as `all`, is last.
+            within[one.name] = within.get(one.name, 0) + 1
+            order[key] = max(order.get(key, 0), within[one.name])
+    for key in sorted(order, key=lambda k: (names[k.partition("[")[0]], order[k], k)):
         cells = [amount(one.get(key)) for one in maps]
         if any(cell != "–" for cell in cells):
             shown.add_row(escape(one_line(key, 60)), *cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The rulebook: show, compare, lint and test it.")
 SiteName = Annotated[str, typer.Argument(metavar="SITE", help="A bundled site's name, or the path of a site file.")]
 Sites = Annotated[list[str] | None, typer.Argument(metavar="[SITE]...", help="Sites by name or path; default: the bundled ones.")]
+AsJson = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything there, too.")]
 
 
 def _sites(names: list[str] | None) -> list[str]:
@@ -30,27 +32,46 @@ def _said(row: Effective | None) -> tuple[str, str]:
     return (row.value, str(row.source)) if row else ("-", "-")
 
 
+def _write(path: Path | None, data: object) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    except OSError as why:
+        raise BadInput(None, f"--json: {path} can't be written: {why.strerror}") from None
+
+
 @policy.command()
-def show(site: SiteName) -> None:
-    """The rules in force at a site: each value, the layer that says it, and file and line."""
+def show(site: SiteName, as_json: AsJson = None) -> None:
+    """The rules in force at a site: each value, the layer that says it, file and line, and which layer locked it; then the circuits
+    with their ratings, and the limits below them."""
+    from chargekit.lab.policies import circuit_rows, locked_rows, plain
     from chargekit.lab.sitefile import load_site
 
     with told():
-        rules = load_site(site).rulebook
-        show_table(("rule", "value", "layer", "written at"), [(r.key, r.value, r.layer, str(r.source)) for r in rules.effective])
-        print(f"revision {rules.revision}")
+        bundle = load_site(site)
+        _write(as_json, plain(bundle))
+        show_table(("rule", "value", "layer", "written at", "locked by"), locked_rows(bundle.rulebook))
+        print()
+        columns = ("circuit", "fed by", "EVSEs", "rating", "written at", "limit", "written at")
+        show_table(columns, circuit_rows(bundle.rulebook, bundle.site))
+        print(f"\nrevision {bundle.rulebook.revision}")
 
 
 @policy.command()
-def diff(one: SiteName, other: SiteName) -> None:
-    """Where two sites' rules differ."""
-    from chargekit.lab.policies import differences
+def diff(one: SiteName, other: SiteName, as_json: AsJson = None) -> None:
+    """Where two sites' rules differ: what the second adds to the first, removes and changes."""
+    from chargekit.lab.policies import differences, plain_differences
     from chargekit.lab.sitefile import load_site
 
     with told():
         a, b = load_site(one), load_site(other)
-        rows = [(d.key, *_said(d.one), *_said(d.other)) for d in differences(a, b)]
-        show_table(("rule", a.site.id, "written at", b.site.id, "written at"), rows)
+        _write(as_json, {"one": a.site.id, "other": b.site.id, "differences": plain_differences(a, b)})
+        rows = [(d.key, d.change, *_said(d.one), *_said(d.other)) for d in differences(a, b)]
+        if rows:
+            show_table(("rule", "change", a.site.id, "written at", b.site.id, "written at"), rows)
+        else:
+            print(f"no difference: {one_line(a.site.id, 60)} and {one_line(b.site.id, 60)} have the same rules")
 
 
 @policy.command()
@@ -63,9 +84,9 @@ def drift(sites: Sites = None) -> None:
         rows = []
         for name in _sites(sites):
             bundle = load_site(name)
-            rows += [(bundle.site.id, d.key, *_said(d.one), *_said(d.other)) for d in drifting(bundle)]
+            rows += [(bundle.site.id, d.key, d.change, *_said(d.one), *_said(d.other)) for d in drifting(bundle)]
         if rows:
-            show_table(("site", "rule", "template", "written at", "site says", "written at"), rows)
+            show_table(("site", "rule", "change", "template", "written at", "site says", "written at"), rows)
         else:
             print("no drift: every site follows its template")
 

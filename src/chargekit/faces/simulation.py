@@ -18,8 +18,9 @@ from chargekit.faces.figures import Mark, Series, chart
 from chargekit.faces.kpi import RUN_FILE, amount
 from chargekit.faces.plain import markup
 from chargekit.faces.report import STYLE
-from chargekit.judge.kpi import Figure, by_key, figures, peak_limit_kw, quarter_hours
+from chargekit.judge.kpi import by_key, figures, peak_limit_kw, quarter_hours
 from chargekit.judge.kpi_facts import Facts, head_from
+from chargekit.judge.kpi_figure import Figure
 from chargekit.lab.life import BIN_S, Life, live
 from chargekit.lab.sitefile import load_site
 from chargekit.model.located import BadInput, nearest

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from chargekit.judge.verdict import Failed, Measured, NotApplicable, Unclear, Verdict
@@ -23,6 +24,8 @@ VEHICLE = "compact-3ph"
 DC_VEHICLE = "hyundai-ioniq-5-2021"
 TOKEN = "RES-1"
 REPLY_S = 20.0
+READ_S = 10.0
+REST_EVERY_S = 5.0
 
 
 class Instrument:
@@ -118,7 +121,7 @@ class Instrument:
     async def fresh(self) -> Reading:
         """Wait for a reading taken from now on."""
         seen, after = self.bench.seen, seen_seq(self.bench)
-        if not await seen.until(lambda: self.id in seen.meters and seen.meters[self.id].seq > after, 10.0):
+        if not await seen.until(lambda: self.id in seen.meters and seen.meters[self.id].seq > after, READ_S):
             raise Unclear(f"meter {self.id} does not answer")
         return self.last()
 
@@ -328,6 +331,21 @@ class Bench:
 
     async def sleep(self, seconds: float) -> None:
         await self.seen.sleep(seconds)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Meanwhile the bench reads its meters every 5 s: for long stretches in which no second is judged."""
+        self.lab.read_every(REST_EVERY_S)
+        try:
+            yield
+        finally:
+            self.lab.read_every(self.lab.plan.meter_every_s)
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep so long, resting, and awake for the last seconds: readings are fresh at its end."""
+        with self.resting():
+            await self.sleep(max(0.0, seconds - REST_EVERY_S))
+        await self.sleep(min(seconds, REST_EVERY_S))
 
     async def hand(self, to: str, verb: str, **args: Any) -> None:
         try:

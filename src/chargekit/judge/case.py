@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from chargekit.judge.bench import Bench
+from chargekit.lab.sitefile import SiteBundle
 
 Scope = Literal["charger", "site"]
 Work = Callable[[Bench], Awaitable[None]]
+Starts = Callable[[SiteBundle], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A case as listed: its id, what a subject must be able to do, what it covers. `limit_s`: bench time after which it is an error.
-    `security`: the security profile the station is set up with before it begins; None for any."""
+    `security`: the security profile the station is set up with before it begins; None for any. `starts`: how long after the site's epoch
+    its clock starts, where the clock is ours; None: at it."""
 
     id: str
     title: str
@@ -28,11 +31,12 @@ class Case:
     work: Work
     limit_s: float
     security: int | None = None
+    starts: Starts | None = None
 
 
 def case(
     id: str, *, requires: Set[str] = frozenset(), covers: Set[str] = frozenset(), scope: Scope = "charger", area: str = "",
-    limit_s: float = 7200.0, security: int | None = None,
+    limit_s: float = 7200.0, security: int | None = None, starts: Starts | None = None,
 ) -> Callable[[Work], Callable[..., None]]:  # fmt: skip
     """Make a coroutine function `async def test_…(bench)` a case.
 
@@ -45,7 +49,7 @@ def case(
             raise ValueError(f"case {id}: async def expected, found {work!r}")
         title = work.__name__.removeprefix("test_").replace("_", " ")
         expectation = inspect.getdoc(work) or ""
-        info = Case(id, title, expectation, scope, area, frozenset(requires), frozenset(covers), work, limit_s, security)
+        info = Case(id, title, expectation, scope, area, frozenset(requires), frozenset(covers), work, limit_s, security, starts)
 
         def test(bench: Any) -> None:
             bench.judge(info)

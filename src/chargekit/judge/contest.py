@@ -127,7 +127,7 @@ async def prepare(contested: Arena, site: SiteUnder, kind: str, answer: Any) -> 
         await site.charge(charger, site.first(7 + number), vehicle=SMALL)
         await charger.meter.draws(at_least_a=5, within_s=180)
     # Until what they can use is known, they may be given more, and who was paused for it waits.
-    await bench.sleep(150 + len(silent) * site.rules.holds.off_s)
+    await bench.rest(150 + len(silent) * site.rules.holds.off_s)
 
     async def each(hand: Callable[[Charger], Awaitable[None]]) -> None:
         for charger in silent:

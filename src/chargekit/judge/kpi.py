@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from chargekit.judge.kpi_facts import Facts, Port, Visit
+from chargekit.judge.kpi_faults import availability, faults
+from chargekit.judge.kpi_figure import ATLAS, CHARGEX, CHARGING, Figure, minutes, share_of
 from chargekit.judge.kpi_spans import Spans, jain, overlap, percentile, seconds, union, windows
 from chargekit.wire.messages import Status
-
-CHARGEX: Final = "ChargeX, doi 10.2172/2377347 and 10.2172/2513383"
-CFR: Final = "23 CFR 680.116(b)"
-ATLAS: Final = "Atlas Public Policy/NESCAUM"
-NEVI: Final = "23 CFR 680.112(a)(8)"
-OURS: Final = "chargekit"
 
 VALID_STOPS: Final = frozenset(
     {
@@ -28,7 +23,6 @@ VALID_STOPS: Final = frozenset(
         "EVDisconnected",
     }
 )  # fmt: skip
-CHARGING: Final = frozenset({Status.CHARGING})
 HELD: Final = frozenset({Status.SUSPENDED_EVSE})
 PEAK_S: Final = 900.0
 SLACK_KWH: Final = 0.1
@@ -39,38 +33,11 @@ EARLY_S: Final = 300.0
 """Who leaves so much before the stated time can't be late."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure. `of`: the class or percentile it is for; `value` None: there was nothing to count. `value` is `numerator` by
-    `denominator` where it is a share, in %; `records`: the seqs of what it was counted from, where that is a few."""
-
-    name: str
-    unit: str
-    value: float | None
-    definition: str
-    source: str = OURS
-    of: str = ""
-    numerator: float | None = None
-    denominator: float | None = None
-    better: str = "more"
-    records: tuple[int, ...] = ()
-
-    @property
-    def key(self) -> str:
-        return f"{self.name}[{self.of}]" if self.of else self.name
-
-    def plain(self) -> dict[str, Any]:
-        """As plain data, floats to six places."""
-        data: dict[str, Any] = {n: getattr(self, n) for n in self.__slots__}
-        data["records"] = list(self.records)
-        return {n: round(v, 6) if isinstance(v, float) else v for n, v in data.items()}
-
-
 def figures(facts: Facts) -> tuple[Figure, ...]:
     """All figures of a run, in a fixed order."""
     made: list[Figure] = []
     for part in (
-        _sessions, _start_times, _energy, _peaks, _queue, _availability, _off_peak, _faults, _departures, _residents, _occupancy,
+        _sessions, _start_times, _energy, _peaks, _queue, availability, _off_peak, faults, _departures, _residents, _occupancy,
     ):  # fmt: skip
         made += part(facts)
     return tuple(made)
@@ -81,14 +48,6 @@ def by_key(made: Iterable[Figure]) -> dict[str, Figure]:
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------
-
-
-def _share(
-    name: str, part: float, whole: float, definition: str, source: str = OURS, of: str = "", better: str = "more",
-    records: Iterable[int] = (),
-) -> Figure:  # fmt: skip
-    value = 100.0 * part / whole if whole > 0 else None
-    return Figure(name, "%", value, definition, source, of, float(part), float(whole), better, tuple(records))
 
 
 def first_flow(facts: Facts, visit: Visit) -> float | None:
@@ -145,15 +104,15 @@ def _sessions(facts: Facts) -> Iterator[Figure]:
     ended = [v for v in delivering if v.txs and v.txs[-1].ended is not None and v.txs[-1].reason in VALID_STOPS]
     finished = [v for v in decided if v.left is not None]
     bad = [v.seq for v in finished if v not in ended]
-    yield _share(
+    yield share_of(
         "session_success", len(ended), len(finished), "attempts that reached Charging and ended with a valid stop ÷ attempts that are "
         "over; an attempt is a vehicle plugged in, without those the access rules refused", CHARGEX, records=bad,
     )  # fmt: skip
-    yield _share(
+    yield share_of(
         "charge_start_success", len(started), len(decided), "attempts that reached Charging ÷ attempts", CHARGEX,
         records=[v.seq for v in decided if v not in started],
     )  # fmt: skip
-    yield _share(
+    yield share_of(
         "charge_end_success", len(ended), len(delivering), f"valid stops ({', '.join(sorted(VALID_STOPS))}) ÷ attempts that charged",
         CHARGEX,
         records=[v.seq for v in delivering if v not in ended],
@@ -191,7 +150,7 @@ def _energy(facts: Facts) -> Iterator[Figure]:
     for name in [*classes(facts), ""]:
         asked = [v for v in every if (not name or _class(v) == name) and v.requested_kwh is not None and v.left is not None]
         targets = [(v.kwh, target_kwh(facts, v) or 0.0) for v in asked]
-        yield _share(
+        yield share_of(
             "energy_delivered", sum(min(got, want) for got, want in targets), sum(want for _, want in targets),
             "delivered ÷ requested over visits that are over; what one got beyond its request does not make up for another; a vehicle that "
             "stopped by itself requested what it took", of=name or "all",
@@ -257,7 +216,7 @@ def _queue(facts: Facts) -> Iterator[Figure]:
         paused += overlap(spans, [(flow if flow is not None else end, end)])
     said = "from joining the queue, or plugging in, to the first current of at least the minimum; to leaving where none came"
     for share in (0.5, 0.9):
-        middle, count = _minutes(percentile(waits, share)), float(len(waits))
+        middle, count = minutes(percentile(waits, share)), float(len(waits))
         yield Figure("wait", "min", middle, f"{said}; nearest rank", of=f"P{share * 100:.0f}", denominator=count, better="less")
     queued = sum(v.began - v.joined for v in kept)
     for of, total, what in (
@@ -267,86 +226,10 @@ def _queue(facts: Facts) -> Iterator[Figure]:
     ):
         yield Figure("wait_time", "h", total / 3600.0, f"all visits together: {what}", of=of, better="less")
     came = len(kept) + len(facts.turned_away)
-    yield _share(
+    yield share_of(
         "turned_away", len(facts.turned_away), came, "visitors who found no port in time ÷ all who came", better="less",
         records=[e.seq for e in facts.turned_away],
     )  # fmt: skip
-
-
-def _minutes(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds / 60.0
-
-
-# --- availability and faults ------------------------------------------------------------------------------------
-
-
-def _offline(facts: Facts, name: str) -> Spans:
-    """When a station had no link. Before its first one it is down, too."""
-    spans: Spans = []
-    since: float | None = 0.0
-    for t, up, _ in facts.links[name]:
-        if up and since is not None:
-            spans.append((since, t))
-            since = None
-        elif not up and since is None:
-            since = t
-    return [*spans, (since, facts.end)] if since is not None else spans
-
-
-def outages(facts: Facts, port: Port) -> tuple[Spans, Spans]:
-    """When a port was down, and what of it is excluded: Unavailable after ChangeAvailability, which is scheduled maintenance."""
-    seen = facts.ports[port]
-    faulted = seen.spans(frozenset({Status.FAULTED}), 0.0, facts.end)
-    shut = seen.spans(frozenset({Status.UNAVAILABLE}), 0.0, facts.end)
-    by_order = {(port[0], 0), port} & facts.maintenance
-    offline = _offline(facts, port[0])
-    return union([*offline, *faulted, *shut]), union(shut) if by_order else []
-
-
-def _availability(facts: Facts) -> Iterator[Figure]:
-    said = (
-        "(T − (T_outage − T_excluded)) ÷ T per port over the run; down: without a link, Faulted or Unavailable; excluded: Unavailable by "
-        "order. The rule asks for more than 97 % over twelve months"
-    )
-    ups: list[float] = []
-    for port in facts.ports:
-        down, excluded = outages(facts, port)
-        if facts.end > 0:
-            ups.append((facts.end - (seconds(down) - overlap(down, excluded))) / facts.end)
-    hours = facts.end / 3600.0
-    yield Figure("availability", "%", 100.0 * sum(ups) / len(ups) if ups else None, said, CFR, "mean", sum(ups) * hours, len(ups) * hours)
-    yield Figure("availability", "%", 100.0 * min(ups) if ups else None, said, CFR, "lowest port", min(ups, default=0.0) * hours, hours)
-
-
-def _faults(facts: Facts) -> Iterator[Figure]:
-    solved: list[float] = []
-    lasted: list[float] = []
-    records: list[int] = []
-    unsolved = 0
-    for port, seen in facts.ports.items():
-        charged = seen.spans(CHARGING, 0.0, facts.end)
-        lost = [(t, seq) for t, up, seq in facts.links[port[0]] if not up]
-        faulted = [(t, seq) for t, status, seq in seen.states if status is Status.FAULTED]
-        down = union(span for span in outages(facts, port)[0] if span[0] > 0.0)
-        lasted += [high - low for low, high in down if high < facts.end]
-        ends = dict(down)
-        for t, seq in sorted((*lost, *faulted)):
-            if t in ends:
-                # A port that never stopped charging delivers again the moment it is up.
-                after = next((max(low, ends[t]) for low, high in charged if high > ends[t]), None)
-                records.append(seq)
-                if after is None:
-                    unsolved += 1
-                else:
-                    solved.append(after - t)
-    said = "from the detection of a fault (Faulted, or the link lost) to Charging once the port is up again"
-    mean = sum(solved) / len(solved) if solved else None
-    count = float(len(solved))
-    yield Figure("fault_resolution", "min", _minutes(mean), said, OURS, "mean", denominator=count, better="less", records=tuple(records))
-    yield Figure("fault_resolution", "min", _minutes(percentile(solved, 0.9)), f"{said}; nearest rank", OURS, "P90", None, count, "less")
-    yield Figure("faults_open", "faults", float(unsolved), "faults without a Charging after them in the run", better="less")
-    mean_down = sum(lasted) / len(lasted) if lasted else None
-    yield Figure("outage_time", "min", _minutes(mean_down), "minutes per outage, until the port is up again", NEVI, "mean", better="less")
 
 
 # --- cost, departures, residents --------------------------------------------------------------------------------
@@ -374,8 +257,8 @@ def _off_peak(facts: Facts) -> Iterator[Figure]:
     pairs = [off_peak_kwh(facts, v, spans) for v in facts.visits]
     total = sum(v.kwh for v in facts.visits)
     when = f"{_clock(review.off_peak_from_s)} to {_clock(review.off_peak_to_s)} by the site's clock"
-    yield _share("off_peak_share", sum(a for a, _ in pairs), total, f"energy delivered from {when} ÷ all delivered")
-    yield _share(
+    yield share_of("off_peak_share", sum(a for a, _ in pairs), total, f"energy delivered from {when} ÷ all delivered")
+    yield share_of(
         "off_peak_possible", sum(b for _, b in pairs), total,
         f"energy that the stays from {when} had room for, at the ports' power ÷ all delivered",
         better="",
@@ -391,7 +274,7 @@ def _departures(facts: Facts) -> Iterator[Figure]:
     for name in [*classes(facts), ""]:
         judged = [(v, missed(facts, v)) for v in facts.visits if not name or _class(v) == name]
         late = [v.left_seq or v.seq for v, is_missed in judged if is_missed]
-        yield _share(
+        yield share_of(
             "missed_departures", len(late), sum(m is not None for _, m in judged), said, of=name or "all", better="less", records=late
         )
 
@@ -404,7 +287,7 @@ def _residents(facts: Facts) -> Iterator[Figure]:
     ]  # fmt: skip
     met = [v for v, due in mine if v.kwh >= due - max(SLACK_KWH, SLACK_SHARE * due)]
     promise = f"{review.guarantee_kwh:g} kWh a stay, or the request where that is less"
-    yield _share(
+    yield share_of(
         "guarantee_met", len(met), len(mine), f"stays that got what is guaranteed ({promise}) ÷ stays", of=review.guarantee_class,
         records=[v.seq for v, _ in mine if v not in met],
     )  # fmt: skip
@@ -434,7 +317,7 @@ def _occupancy(facts: Facts) -> Iterator[Figure]:
         idle += seconds(stays) - overlap(stays, seen.spans(CHARGING, 0.0, facts.end))
     hours, count = facts.end / 3600.0, len(facts.ports)
     said = "time occupied without charging ÷ open hours of all ports"
-    yield _share("idle_occupancy", idle / 3600.0, hours * count, said, ATLAS, better="less")
+    yield share_of("idle_occupancy", idle / 3600.0, hours * count, said, ATLAS, better="less")
     for name in sorted({e.who or "(none)" for e in facts.idle}):
         mine = [e for e in facts.idle if (e.who or "(none)") == name]
         for what, meant in (("asked", "users of idle sessions asked to make room"), ("released", "idle sessions ended")):
@@ -449,4 +332,4 @@ def _occupancy(facts: Facts) -> Iterator[Figure]:
     for t in sorted(edges):
         full += t - since if taken == count else 0.0
         taken, since = taken + edges[t], t
-    yield _share("congestion", full / 3600.0, hours, "time in which all ports are occupied ÷ open hours", ATLAS, better="less")
+    yield share_of("congestion", full / 3600.0, hours, "time in which all ports are occupied ÷ open hours", ATLAS, better="less")

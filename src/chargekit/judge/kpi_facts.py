@@ -61,6 +61,8 @@ class Head:
     policy: str = ""
     seed: str = ""
     days: float = 0.0
+    above: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By station, its circuit and all above it."""
 
     def class_of(self, token: str) -> str:
         """The class the rules give a token; empty for none."""
@@ -87,11 +89,20 @@ def head_from(body: Mapping[str, Any]) -> Head:
             float(circuits[root]["rating_a"]) * 3 * volts / 1000.0, grid,
             tuple((str(pattern), str(name)) for pattern, name in body["tokens"]), str(body["default_class"] or ""),
             review_of(body["review"]), str(body.get("policy", "")), str(body.get("seed", "")), float(body.get("days", 0.0)),
+            {str(name): _path(circuits, one.get("circuit")) for name, one in body["stations"].items()},
         )  # fmt: skip
     except StopIteration:
         raise NoHead("no circuit is the grid connection") from None
     except (KeyError, TypeError, ValueError, AttributeError) as why:
         raise NoHead(f"{type(why).__name__}: {why}") from None
+
+
+def _path(circuits: Mapping[str, Any], name: Any) -> tuple[str, ...]:
+    path: list[str] = []
+    while isinstance(name, str) and name in circuits and name not in path:
+        path.append(name)
+        name = circuits[name]["parent"]
+    return tuple(path)
 
 
 @dataclass(slots=True)
@@ -161,6 +172,20 @@ class Event:
 
 
 @dataclass(slots=True)
+class IncidentSeen:
+    """An incident as the controller noted it: of a subject and kind, from `began` to `over` (None: not over). What came back within its
+    time is the same one."""
+
+    subject: str
+    kind: str
+    category: str
+    severity: str
+    began: float
+    seqs: list[int]
+    over: float | None = None
+
+
+@dataclass(slots=True)
 class PortSeen:
     """One port: its states in order, its visits."""
 
@@ -207,6 +232,8 @@ class Facts:
         self.overrides: list[Event] = []
         self.idle: list[Event] = []
         """Users of idle sessions asked to move, and sessions ended for it: `what` is `asked` or `released`."""
+        self.incidents: list[IncidentSeen] = []
+        self._open: dict[tuple[str, str], IncidentSeen] = {}
         self.maintenance: set[tuple[str, int]] = set()
         self.end = 0.0
         self.records = 0
@@ -234,6 +261,8 @@ class Facts:
             case "controller":
                 if record.kind == "override":
                     self._override(record)
+                elif record.kind == "incident":
+                    self._incident(record)
                 elif record.kind == "idle":
                     self.idle.append(Event(record.t, str(record.body["class"]), record.seq, str(record.body["what"])))
             case _:
@@ -296,6 +325,22 @@ class Facts:
     def _override(self, record: Record) -> None:
         if "who" in record.body:
             self.overrides.append(Event(record.t, str(record.body["who"]), record.seq, str(record.body.get("id", ""))))
+
+    def _incident(self, record: Record) -> None:
+        """One by subject and kind: opened, again, ended. A controller that comes back without memory opens anew what was never closed."""
+        body = record.body
+        about = (record.subject, str(body["kind"]))
+        known = self._open.get(about)
+        if body.get("ended"):
+            if known is not None and known.over is None:
+                known.over = record.t
+                known.seqs.append(record.seq)
+        elif known is not None and (body.get("again") or known.over is None):
+            known.over = None
+            known.seqs.append(record.seq)
+        else:
+            self._open[about] = IncidentSeen(*about, str(body["category"]), str(body["severity"]), record.t, [record.seq])
+            self.incidents.append(self._open[about])
 
     # --- the wire -----------------------------------------------------------------------------------------------
 

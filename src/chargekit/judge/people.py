@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from chargekit.judge.bench import Charger
+from chargekit.judge.hours import Hours
 from chargekit.judge.premises import SiteUnder, token
 from chargekit.judge.verdict import Failed, NotApplicable
 from chargekit.policy.access import fits
-from chargekit.policy.windows import Moment, Span, moment, next_change
+from chargekit.policy.windows import Moment
 from chargekit.wire.tokens import said
 
-PATIENCE_S: Final = 5400.0
-"""How long a case waits for a window to open or close."""
+PATIENCE_S: Final = 7200.0
+"""How long a case waits for a window to open or close, or for anything else that comes with the hour."""
+
+
+def hours(site: SiteUnder, soonest_s: float = 0.0) -> Hours:
+    """The hours a case waits for."""
+    lab = site.bench.lab
+    return Hours(lab.bundle, lab.site.calendar, lab.world.now, soonest_s, PATIENCE_S)
 
 
 def when(site: SiteUnder, at: float) -> Moment:
     """A run time on the site's clock."""
-    return moment(site.bench.lab.site.calendar, at, site.rules.access.holidays)
-
-
-def until(site: SiteUnder, spans: Iterable[Span], changed: Callable[[Moment], bool]) -> float | None:
-    """The first run time within PATIENCE_S at which `changed` holds; None if none does."""
-    at, end, all_spans = site.bench.now, site.bench.now + PATIENCE_S, list(spans)
-    while at < end:
-        at = next_change(all_spans, site.bench.lab.site.calendar, at)
-        if at < end and changed(when(site, at)):
-            return at
-    return None
+    return hours(site).at(at)
 
 
 def of_class(site: SiteUnder, user_class: str, number: int = 1) -> str:
@@ -40,11 +37,11 @@ def of_class(site: SiteUnder, user_class: str, number: int = 1) -> str:
     raise NotApplicable(f"no token of class {user_class} may charge everywhere at any time here")
 
 
-def named(site: SiteUnder, rules: Iterable[Any]) -> list[tuple[Any, str]]:
-    """Each rule of access with a token it binds: one of its patterns', or of its classes'."""
+def named(book: Any, rules: Iterable[Any]) -> list[tuple[Any, str]]:
+    """Each rule of access of a rulebook with a token it binds: one of its patterns', or of its classes'."""
     found = []
     for rule in rules:
-        patterns = [*rule.tokens, *(p for p, name in site.rules.tokens if name in rule.classes)]
+        patterns = [*rule.tokens, *(p for p, name in book.tokens if name in rule.classes)]
         found += [(rule, token(pattern, 1)) for pattern in patterns[:1]]
     return found
 

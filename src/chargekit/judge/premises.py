@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from chargekit.judge.bench import DC_VEHICLE, VEHICLE, Charger, Instrument
-from chargekit.judge.verdict import Failed, Measured, NotApplicable
+from chargekit.judge.verdict import Failed, Measured, NotApplicable, Unclear
 from chargekit.lab.assemble import CSMS
 from chargekit.model.site import Circuit
 from chargekit.policy.windows import Moment, moment
@@ -29,6 +29,8 @@ REACTION_S: Final = 30.0
 """How soon after a change of the building's load a circuit has to be within its cap again."""
 LENGTHS: Final = 20
 NOMINAL_V: Final = 230.0
+LEAST_DEMAND_A: Final = 40.0
+"""So much must vehicles draw beside the building for a cap to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class SiteUnder:
         if "csms_off" not in self.bench.lab.rig.can:
             raise NotApplicable("nobody can switch off the controller under test (a rig on its supply would)")
         await self.bench.hand(CSMS, "csms_off")
-        await self.bench.sleep(for_s)
+        await self.bench.rest(for_s)
         await self.bench.hand(CSMS, "csms_on", forget=forget)
 
     async def set_cap(self, limit_a: float, circuit: str | None = None) -> None:
@@ -174,11 +176,46 @@ class SiteUnder:
         await self.bench.reach("Booted", charger=charger)
         await charger.charging(vehicle or (DC_VEHICLE if charger.dc else BIG), who, soc_percent)
 
+    async def visit(self, charger: Charger, who: str, *, needs_kwh: float, leaves: float) -> None:
+        """A vehicle comes and charges whose driver said what it needs and when it is to leave: on record, as a driveway would have it."""
+        rule = self.rules.class_of(who)
+        await self.bench.reach("Booted", charger=charger)
+        now = self.bench.now
+        said = {
+            "evse": charger.evse, "token": who, "class": rule.name if rule is not None else "", "requested_kwh": needs_kwh,
+            "joined": now, "stated": leaves,
+        }  # fmt: skip
+        self.bench.lab.history.add(now, "rig", charger.name, "arrival", said)
+        await self.charge(charger, who)
+
     async def settle(self, chargers: Sequence[tuple[Charger, str]]) -> None:
         """Equal vehicles start one after the other, each once the last draws what it can."""
         for charger, who in chargers:
             await self.charge(charger, who, vehicle=VEHICLE)
             await self.bench.sleep(45)
+
+    async def demand(self) -> tuple[Instrument, float, float]:
+        """Vehicles charge at the first AC chargers, more of them where the building moves: the grid meter, what the building drew before
+        they came, and what they draw. Unclear where that is too little for a cap to show on."""
+        grid, base_a = self.meter(self.grid.name), await self.base_a()
+        for number, charger in enumerate(self.ac[:6] if self.moves(self.grid.name) else self.ac[:4]):
+            await self.charge(charger, self.first(number), vehicle=VEHICLE)
+        await self.bench.rest(240)
+        demand_a = (await grid.fresh()).most_a - base_a
+        if demand_a < LEAST_DEMAND_A:
+            raise Unclear(f"only {demand_a:.1f} A of demand could be raised: a cap would prove nothing")
+        return grid, base_a, demand_a
+
+    async def busy(self, what: str) -> tuple[Circuit, list[Charger], float, float]:
+        """Everybody charges on the contested circuit: it, its chargers, the sum of their fallbacks, and what they draw, A. Unclear where
+        `what` holds them to their fallbacks and they draw hardly more."""
+        circuit, chargers, safe_a = self.contested()
+        for number, charger in enumerate(chargers):
+            await self.charge(charger, self.someone(number), soc_percent=15)
+        await self.bench.sleep(120)
+        before_a, _ = await self.flows_a(chargers)
+        self.bench.check_bound(before_a, safe_a, what)
+        return circuit, chargers, safe_a, before_a
 
     async def flows_a(self, chargers: Sequence[Charger]) -> tuple[float, list[int]]:
         """What the chargers draw together by their own meters, the highest phase of the site, without standby; and the records."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
+from datetime import timedelta
+
 from chargekit.judge.bench import Bench
-from chargekit.judge.kpi import Figure, by_key, figures
+from chargekit.judge.kpi import by_key, figures
 from chargekit.judge.kpi_facts import Facts, head_from
+from chargekit.judge.kpi_figure import Figure
+from chargekit.judge.kpi_review import Trigger, triggers
 from chargekit.judge.verdict import Unclear
 
 
@@ -23,3 +29,17 @@ def facts_of(bench: Bench) -> Facts:
 def reckoned(bench: Bench) -> dict[str, Figure]:
     """Every shared figure by its key."""
     return by_key(figures(facts_of(bench)))
+
+
+def reviewed(name: str, *days: Facts) -> Trigger:
+    """What a review trigger says of a site whose days were like these, one after the other: a case has an hour, not weeks. StopIteration
+    for a name that is none."""
+    return next(one for one in triggers([("", _later(facts, number)) for number, facts in enumerate(days)]) if one.name == name)
+
+
+def _later(facts: Facts, days: int) -> Facts:
+    """The same as if it had been so many days later."""
+    calendar = facts.head.calendar
+    moved = copy(facts)
+    moved.head = replace(facts.head, calendar=replace(calendar, epoch=calendar.epoch + timedelta(days=days)))
+    return moved

@@ -101,6 +101,7 @@ def plan_of(setting: Setting, case: Case, subject: str) -> Plan:
         defects=tuple(defect(name) for name in setting.defects),
         stations=None if whole else (subject,),
         secured=case.security,
+        starts_s=case.starts(setting.bundle) if case.starts is not None else 0.0,
     )
 
 

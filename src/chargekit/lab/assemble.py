@@ -41,6 +41,7 @@ from chargekit.lab.tls import certifier
 from chargekit.model.points import Defect, with_defects
 from chargekit.model.site import Site
 from chargekit.world.driver import World
+from chargekit.world.events import Hand
 from chargekit.world.history import History
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Plan:
     `rigs_at`: where others lend us theirs. `security` goes over what the site file says; `listen_tls`: where stations connect over TLS
     when some connect without. Links in memory know no security but `secured`: all stations set up with this profile and credentials of
     the lab's own making, instead of any others, with real TLS on every kind of link. With anybody outside, or with security over
-    sockets, the clock starts at the present, not at the site's epoch.
+    sockets, the clock starts at the present, not at the site's epoch; else `starts_s` after it.
     """
 
     seed: str = "1"
@@ -88,6 +89,7 @@ class Plan:
     security: Settings | None = None
     listen_tls: tuple[str, int] | None = None
     secured: int | None = None
+    starts_s: float = 0.0
 
     @property
     def outside(self) -> bool:
@@ -107,9 +109,11 @@ class Lab:
             raise ValueError("a lab plays the stations or the controller to somebody outside, not both")
         self.bundle, self.plan = bundle, plan
         self.site: Site = bundle.site
+        start = self.site.calendar.utc(plan.starts_s)
         if plan.outside or (plan.sockets and (plan.secured is not None or (plan.security or bundle.security) is not None)):
             # Certificates are valid by the real date.
             start = datetime.now(UTC).replace(microsecond=0)
+        if start != self.site.calendar.epoch:
             self.site = replace(bundle.site, calendar=replace(bundle.site.calendar, epoch=start))
         self.calendar = self.site.calendar
         self.history = History(keep=plan.keep)
@@ -292,6 +296,11 @@ class Lab:
     async def stand(self, seconds: float | None = None) -> None:
         """Stay up for so many site seconds, or until interrupted."""
         await asyncio.sleep(seconds if seconds is not None else math.inf)
+
+    def read_every(self, seconds: float) -> None:
+        """From now on the bench reads its meters so often."""
+        if self.meters:
+            self.world.post(BENCH, Hand("read_every", {"seconds": seconds}))
 
     def play_arrivals(self) -> None:
         """Let the site file's vehicles come, present their tokens, and leave."""

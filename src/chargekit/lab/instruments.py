@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from chargekit.model.site import MeterPoint
 from chargekit.wire.modbus import Block
 from chargekit.wire.registers import register_map
-from chargekit.world.events import Effect, Event, Note, Poll, Wake, Words
+from chargekit.world.events import Effect, Event, Hand, Note, Poll, Wake, Words
 
 
 class Instruments:
     """Polls meters each `every_s` seconds on a grid; notes a `sample`, or `silent` once when a meter stops answering.
 
-    A meter is asked again once its last reading is complete: a slow one shows fewer readings, not torn ones.
+    A meter is asked again once its last reading is complete: a slow one shows fewer readings, not torn ones. The hand `read_every`
+    changes how often.
     """
 
     def __init__(self, meters: Sequence[MeterPoint], every_s: float = 1.0) -> None:
@@ -30,6 +31,10 @@ class Instruments:
             free = [meter for meter in self._blocks if meter not in self._replies]
             self._replies |= {meter: {} for meter in free}
             return [Poll(meter, block) for meter in free for block in self._blocks[meter]]
+        if isinstance(event, Hand) and event.verb == "read_every":
+            self.every_s = float(event.args["seconds"])
+            self.due = None if self.due is None else (int(now / self.every_s + 1e-9) + 1) * self.every_s
+            return ()
         if not isinstance(event, Words) or event.peer not in self._replies:
             return ()
         return self._heard(event, now)

@@ -183,6 +183,14 @@ class _Living:
         if one is not None and goes is not None and goes < self.end:
             self.lab.world.call(goes, partial(self._leaves, one))
 
+    def _refused(self, station: str, token: str, now: float) -> None:
+        """The controller lets somebody not charge."""
+        for (name, _), one in list(self.here.items()):
+            if name == station and one.token == token:
+                goes = self.visiting.refused(one, now)
+                if goes is not None and goes < self.end:
+                    self.lab.world.call(goes, partial(self._leaves, one))
+
     def _schedule(self, one: Arrival) -> None:
         world, rig = self.lab.world, self.lab.rig
         where = {"station": one.station, "evse": one.evse}
@@ -236,6 +244,8 @@ class _Living:
             self.life.trips.append((record.t, record.subject, str(record.body["because"])))
         elif kind == "idle" and record.body["what"] == "asked":
             self._asked(record.subject, int(record.body["evse"]), record.t)
+        elif kind == "access":
+            self._refused(record.subject, str(record.body["token"]), record.t)
         elif kind == "incident" and not record.body.keys() & {"ended", "again"}:
             name = str(record.body["kind"])
             self.life.incidents[name] = self.life.incidents.get(name, 0) + 1

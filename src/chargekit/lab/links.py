@@ -195,13 +195,14 @@ class MemoryMeter:
 
     def __init__(self, world: World, reader: str, meter: str, source: MeterSource) -> None:
         self.world, self.reader, self.meter, self.source = world, reader, meter, source
+        self.slowed = source if isinstance(source, Slowed) else None
         self.silent = False
         world.connect(reader, meter, self)
 
     def take(self, effect: Dial | Hangup | Send | Poll, now: float) -> None:
         if not isinstance(effect, Poll):
             raise TypeError(f"a meter's line can't carry {effect!r}")
-        delay = self.source.delay_s(now) if isinstance(self.source, Slowed) else 0.0
+        delay = self.slowed.delay_s(now) if self.slowed is not None else 0.0
         if self.silent or delay is None or delay >= METER_TIMEOUT_S:
             self.world.post(self.reader, Words(self.meter, effect.block, None), now + METER_TIMEOUT_S)
             return

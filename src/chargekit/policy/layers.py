@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chargekit.model.located import BUILT_IN, BadInput, Located, Source, nearest
+from chargekit.policy.entries import about, meaning, words
 from chargekit.policy.holds import AGAINST, COUNTS, TIMES
 from chargekit.policy.schema import BY_PATH, DOMAINS, KEYS, LAYERS, PORTFOLIO, SITE, TYPE, keys_of
 
@@ -32,12 +33,25 @@ class Sourced:
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """One effective value: its key, the value as text, the layer that said it and where."""
+    """One effective value: its key, the value as text, the layer that said it and where. Of an entry of a list of tables also the list's
+    key (`listed`) and what the entry is about; `meaning` is the same text for all ways to write the same."""
 
     key: str
     value: str
     layer: str
     source: Source
+    listed: str = ""
+    about: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A key, `domain.name`, that the site may not touch: the layer that keeps it, and where it says so; None: nothing is said of it."""
+
+    key: str
+    layer: str
+    source: Source | None
 
 
 class Layers:
@@ -102,6 +116,19 @@ class Layers:
             return Sourced(DEFAULTS[key], BUILT_IN)
         return Sourced(node.as_number(unit, least=0), node.source)
 
+    def locks(self) -> tuple[Lock, ...]:
+        """The keys a site may not touch, in the order of the table of keys: those in an upper layer's `fixed`, and those that are for
+        upper layers alone to say."""
+        found = []
+        for key in KEYS:
+            fixed = self.fixed.get((key.domain, key.name))
+            if fixed is not None:
+                found.append(Lock(f"{key.domain}.{key.name}", *fixed))
+            elif SITE not in key.layers:
+                said = next(self.said(key.domain, key.name), None)
+                found.append(Lock(f"{key.domain}.{key.name}", said[0] if said else key.layers[-1], said[1].source if said else None))
+        return tuple(found)
+
     def effective(self, without: str = "") -> tuple[Effective, ...]:
         """Every value in force, in the order of the table of keys; `without`: as if that layer said nothing."""
         found: list[Effective] = []
@@ -112,7 +139,7 @@ class Layers:
                 found += _merged(path, said)
                 continue
             for layer, node in said if path in TOGETHER else said[:1]:
-                found += [Effective(name, value, layer, source) for name, value, source in _flat(path, node)]
+                found += _flat(path, node, layer)
             if not said and key.name in DEFAULTS:
                 found.append(Effective(path, f"{DEFAULTS[key.name]:g} {UNITS[key.name]}", "built-in", BUILT_IN))
             spoken = {one.key for one in found}
@@ -127,27 +154,16 @@ def _merged(path: str, said: list[tuple[str, Located]]) -> Iterator[Effective]:
     for layer, node in reversed(said):
         for name in [name for name in node.table() if node.has(name)] if path == "incidents.responses" else ():
             rows = {key: row for key, row in rows.items() if key != f"{path}.{name}" and not key.startswith(f"{path}.{name}.")}
-        rows.update({name: Effective(name, value, layer, source) for name, value, source in _flat(path, node)})
+        rows.update({row.key: row for row in _flat(path, node, layer)})
     yield from rows.values()
 
 
-def _flat(path: str, node: Located) -> Iterator[tuple[str, str, Source]]:
+def _flat(path: str, node: Located, layer: str) -> Iterator[Effective]:
     if isinstance(node.value, dict):
         for name, one in ((name, one) for name, one in node.table().items() if node.has(name)):
-            yield from _flat(f"{path}.{name}", one)
+            yield from _flat(f"{path}.{name}", one, layer)
     elif isinstance(node.value, list) and any(isinstance(one.value, dict) for one in node.items()):
         for number, one in enumerate(node.items(), 1):
-            yield f"{path}.{number}", words(one), one.source
+            yield Effective(f"{path}.{number}", words(one), layer, one.source, path, about(path, one), meaning(one))
     else:
-        yield path, words(node), node.source
-
-
-def words(node: Located) -> str:
-    """A value as it reads on one line."""
-    if isinstance(node.value, dict):
-        return ", ".join(f"{name}: {words(one)}" for name, one in sorted(node.table().items()))
-    if isinstance(node.value, list):
-        return "[" + ", ".join(words(one) for one in node.items()) + "]"
-    if isinstance(node.value, bool):
-        return "true" if node.value else "false"
-    return str(node.value)
+        yield Effective(path, words(node), layer, node.source, meaning=meaning(node))

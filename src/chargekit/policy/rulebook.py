@@ -18,7 +18,7 @@ from chargekit.policy.access import AccessRules, parse_access
 from chargekit.policy.costs import Costing, parse_costing
 from chargekit.policy.holds import Holds, parse_holds
 from chargekit.policy.incidents import IncidentRules, parse_incidents
-from chargekit.policy.layers import DEFAULTS, Effective, Layers, Sourced
+from chargekit.policy.layers import DEFAULTS, Effective, Layers, Lock, Sourced
 from chargekit.policy.override_rules import GENERAL, OverrideRule, parse_overrides
 from chargekit.policy.people import a_pattern, narrowness, one_class
 from chargekit.policy.power import PowerRules, parse_power
@@ -64,6 +64,8 @@ class Rulebook:
     """Token and group, whatever the token's case: tokens of a group may stop each other's transactions."""
     effective: tuple[Effective, ...] = ()
     """Every value in force with its layer and source."""
+    locks: tuple[Lock, ...] = ()
+    """The keys the site may not touch."""
     access: AccessRules = field(default_factory=AccessRules)
     priority: PriorityRules = field(default_factory=lambda: PriorityRules(Order((), BUILT_IN)))
     floors: Mapping[str, Sourced] = field(default_factory=dict)
@@ -119,7 +121,7 @@ def rulebook(portfolio: Located, site_type: Located, site_policy: Located | None
         _limits(layers, site), overrides[GENERAL],
         layers.figure("power", "lease", "s"), layers.figure("power", "margin", "A"),
         layers.figure("incidents", "fallback", "A"), layers.figure("incidents", "default", "A"),
-        layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), layers.effective(),
+        layers.figure("incidents", "meter_stale", "s"), "", _groups(layers), layers.effective(), layers.locks(),
         parse_access(layers, classes), _priority(layers, classes, site), _floors(layers, classes),
         cost_rules(*(layers.lowest("cost", key) for key in COST)),
         parse_sessions(layers.lowest("power", "sessions"), classes, site), parse_weights(layers.lowest("power", "weights"), classes),

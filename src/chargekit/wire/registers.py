@@ -9,19 +9,30 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeVar
 
-from chargekit.model.limit import PhaseAmps
 from chargekit.model.metering import MeterSample
 from chargekit.wire.modbus import Block
 
+K = TypeVar("K")
+V = TypeVar("V")
 FREQUENCY_HZ: Final = 50.0
 MOST_WORDS: Final = 125
 Kind = Literal["float32", "int16", "uint16", "int32", "uint32", "int64"]
 FORMATS: Final[Mapping[str, str]] = {"float32": ">f", "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I", "int64": ">q"}
 WIDTH: Final[Mapping[str, int]] = {"float32": 2, "int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "int64": 4}
+CODERS: Final = {kind: struct.Struct(code) for kind, code in FORMATS.items()}
+LIMITS: Final[Mapping[str, tuple[int, int]]] = {
+    kind: (0, 2 ** (16 * wide) - 1) if kind.startswith("u") else (-(2 ** (16 * wide - 1)), 2 ** (16 * wide - 1) - 1)
+    for kind, wide in WIDTH.items()
+}
+SHOWN: Final = (
+    "voltage_l1", "voltage_l2", "voltage_l3", "energy_import", "current_l1", "current_l2", "current_l3", "power",
+)  # fmt: skip
+"""What every reading has."""
+MOST_KEPT: Final = 256
 WRAPS: Final = frozenset({"energy_import", "energy_export", "energy_total"})
 """What counts up wraps at its register's width; everything else stops there."""
 
@@ -49,6 +60,8 @@ class RegisterMap:
     little: bool = False
     fixed: Mapping[int, int] = field(default_factory=dict)
     identity: tuple[int, ...] = ()
+    _shown: dict[Block, _Showing] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _read: dict[tuple[Block, ...], _Reading] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def first(self) -> int:
@@ -70,65 +83,123 @@ class RegisterMap:
         """
         if block.fc != self.fc or not 1 <= block.words <= MOST_WORDS:
             return None
-        shown, image = _quantities(sample), dict(self.fixed)
+        return _kept(self._shown, block, self._showing).words(_quantities(sample), self.little != swapped)
+
+    def _showing(self, block: Block) -> _Showing:
         end = block.addr + block.words
-        for cell in self.cells:
-            if cell.addr < end and cell.addr + WIDTH[cell.kind] > block.addr:
-                for n, word in enumerate(self._encoded(cell, shown[cell.quantity], swapped)):
-                    image[cell.addr + n] = word
-        return [image.get(addr, 0) for addr in range(block.addr, end)]
-
-    def _encoded(self, cell: Cell, value: float, swapped: bool) -> Sequence[int]:
-        counts = value / self._worth(cell, self.fixed)
-        if cell.kind == "float32":
-            raw = struct.pack(">f", counts)
-        else:
-            raw = struct.pack(FORMATS[cell.kind], _fitted(round(counts), cell))
-        words = struct.unpack(f">{len(raw) // 2}H", raw)
-        return words[::-1] if self.little != swapped else words
-
-    def _worth(self, cell: Cell, words: Mapping[int, int]) -> float:
-        """What a count of a cell is worth, by its own scale factor where it has one."""
-        if not cell.power_of:
-            return cell.unit
-        power = struct.unpack(">h", struct.pack(">H", words[SCALE_AT[self.model][cell.power_of]]))[0]
-        return cell.unit * float(10.0**power)
+        cells = [c for c in self.cells if c.addr < end and c.addr + WIDTH[c.kind] > block.addr]
+        # Words of a figure that the block cuts are made, and then left out.
+        first = min([block.addr, *(c.addr for c in cells)])
+        last = max([end, *(c.addr + WIDTH[c.kind] for c in cells)])
+        base = bytearray(2 * (last - first))
+        for addr, word in self.fixed.items():
+            if first <= addr < last:
+                struct.pack_into(">H", base, 2 * (addr - first), word)
+        order = list(range(last - first))
+        rows = []
+        for cell in cells:
+            at, wide = cell.addr - first, WIDTH[cell.kind]
+            order[at : at + wide] = order[at : at + wide][::-1]
+            worth = cell.unit * _power(self.fixed[SCALE_AT[self.model][cell.power_of]]) if cell.power_of else cell.unit
+            rows.append((2 * at, CODERS[cell.kind], cell, worth))
+        return _Showing(bytes(base), struct.Struct(f">{last - first}H"), rows, order, block.addr - first, end - first)
 
     def decode(self, replies: Mapping[Block, Sequence[int]], t: float) -> MeterSample:
         """A reading from the words of all blocks. ValueError when words are missing or a figure is not finite."""
-        image: dict[int, int] = {}
-        for block, words in replies.items():
-            if len(words) != block.words or not all(isinstance(w, int) and 0 <= w <= 0xFFFF for w in words):
-                raise ValueError(f"{self.model}: {block.words} registers expected at {block.addr}, found {len(words)}")
-            image.update(zip(range(block.addr, block.addr + block.words), words, strict=True))
-        for addr in self.identity:
-            if addr in image and image[addr] != self.fixed[addr]:
-                raise ValueError(f"{self.model}: {self.fixed[addr]:#06x} expected at {addr}, found {image[addr]:#06x}: another meter?")
-        known = {c.quantity: c for c in self.cells}
-
-        def figure(quantity: str, default: float | None = None) -> float:
-            cell = known.get(quantity)
-            if cell is None or any(cell.addr + n not in image for n in range(WIDTH[cell.kind])):
-                if default is not None:
-                    return default
-                raise ValueError(f"{self.model}: no reply holds {quantity}")
-            words = [image[cell.addr + n] for n in range(WIDTH[cell.kind])]
-            raw = struct.pack(f">{len(words)}H", *(words[::-1] if self.little else words))
-            value = float(struct.unpack(FORMATS[cell.kind], raw)[0]) * self._worth(cell, image)
+        read = _kept(self._read, tuple(replies), self._reading)
+        raw = bytearray(2 * read.words)
+        for (block, words), (at, coder) in zip(replies.items(), read.parts, strict=True):
+            try:
+                coder.pack_into(raw, at, *words)
+            except struct.error as why:
+                raise ValueError(f"{self.model}: {block.words} registers expected at {block.addr}, found {len(words)}") from why
+        for at, addr in read.identity:
+            found = int.from_bytes(raw[at : at + 2])
+            if found != self.fixed[addr]:
+                raise ValueError(f"{self.model}: {self.fixed[addr]:#06x} expected at {addr}, found {found:#06x}: another meter?")
+        figures = []
+        for at, end, coder, cell, power_at in read.figures:
+            part = raw[at:end]
+            if self.little:
+                part[0::2], part[1::2] = part[-2::-2], part[-1::-2]
+            worth = cell.unit if power_at is None else cell.unit * _power(int.from_bytes(raw[power_at : power_at + 2]))
+            value = float(coder.unpack(part)[0]) * worth
             if not math.isfinite(value):
-                raise ValueError(f"{self.model}: {quantity} at {cell.addr} is {value}, no figure")
-            return value
+                raise ValueError(f"{self.model}: {cell.quantity} at {cell.addr} is {value}, no figure")
+            figures.append(value)
+        u1, u2, u3, gained, i1, i2, i3, power, *export = figures
+        return MeterSample(t, (i1, i2, i3), (u1, u2, u3), power, gained, export_wh=export[0] if export else 0.0)
 
-        def three(name: str) -> PhaseAmps:
-            return (figure(f"{name}_l1"), figure(f"{name}_l2"), figure(f"{name}_l3"))
+    def _reading(self, blocks: tuple[Block, ...]) -> _Reading:
+        at: dict[int, int] = {}
+        parts, words = [], 0
+        for block in blocks:
+            parts.append((2 * words, struct.Struct(f">{block.words}H")))
+            at.update({block.addr + n: 2 * (words + n) for n in range(block.words)})
+            words += block.words
+        known, figures = {c.quantity: c for c in self.cells}, []
+        for quantity in (*SHOWN, "energy_export"):
+            cell = known.get(quantity)
+            places = [at.get(cell.addr + n, -1) for n in range(WIDTH[cell.kind])] if cell is not None else []
+            power = at.get(SCALE_AT[self.model][cell.power_of], -1) if cell is not None and cell.power_of else None
+            if cell is None or power == -1 or places != list(range(places[0], places[0] + 2 * len(places), 2)) or -1 in places:
+                if quantity not in SHOWN:
+                    continue
+                raise ValueError(f"{self.model}: no reply holds {quantity}")
+            figures.append((places[0], places[-1] + 2, CODERS[cell.kind], cell, power))
+        return _Reading(words, parts, [(at[addr], addr) for addr in self.identity if addr in at], figures)
 
-        volts, gained = three("voltage"), figure("energy_import")
-        return MeterSample(t, three("current"), volts, figure("power"), gained, export_wh=figure("energy_export", 0.0))
+
+@dataclass(frozen=True, slots=True)
+class _Showing:
+    """How one block is written: the bytes of what never changes; of each cell the byte, coder and worth of a count; the order of words
+    when those of each figure are turned round; and which words were asked for."""
+
+    base: bytes
+    unpacked: struct.Struct
+    rows: Sequence[tuple[int, struct.Struct, Cell, float]]
+    turned: Sequence[int]
+    first: int
+    end: int
+
+    def words(self, shown: Mapping[str, float], turned: bool) -> list[int]:
+        raw = bytearray(self.base)
+        for at, coder, cell, worth in self.rows:
+            counts = shown[cell.quantity] / worth
+            coder.pack_into(raw, at, counts if cell.kind == "float32" else _fitted(round(counts), cell))
+        found = self.unpacked.unpack(raw)
+        if turned:
+            return [found[n] for n in self.turned[self.first : self.end]]
+        return list(found[self.first : self.end])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How the replies of some blocks are read, laid end to end: of each block its first byte and coder; the bytes and addresses of words
+    that tell the model; of each figure, in the order of `SHOWN`, its bytes, coder, cell and the byte of its power of ten."""
+
+    words: int
+    parts: Sequence[tuple[int, struct.Struct]]
+    identity: Sequence[tuple[int, int]]
+    figures: Sequence[tuple[int, int, struct.Struct, Cell, int | None]]
+
+
+def _kept(kept: dict[K, V], key: K, made: Callable[[K], V]) -> V:
+    """What was worked out for these blocks. A peer may ask for any: no more than some are kept."""
+    found = kept.get(key)
+    if found is None:
+        if len(kept) >= MOST_KEPT:
+            kept.clear()
+        found = kept[key] = made(key)
+    return found
+
+
+def _power(word: int) -> float:
+    return float(10.0 ** (word - 0x10000 if word & 0x8000 else word))
 
 
 def _fitted(count: int, cell: Cell) -> int:
-    bits: int = WIDTH[cell.kind] * 16
-    low, high = (0, int(2**bits) - 1) if cell.kind.startswith("u") else (-int(2 ** (bits - 1)), int(2 ** (bits - 1)) - 1)
+    low, high = LIMITS[cell.kind]
     if cell.quantity in WRAPS:
         return count % (high + 1)
     return min(max(count, low), high)
@@ -136,17 +207,15 @@ def _fitted(count: int, cell: Cell) -> int:
 
 def _quantities(sample: MeterSample) -> dict[str, float]:
     """Everything a cell may show. Loads are taken as resistive: their apparent power is their power."""
-    out = {
-        "power": sample.power_w, "apparent_power": abs(sample.power_w), "power_factor": 1.0, "frequency": FREQUENCY_HZ,
+    (i1, i2, i3), (u1, u2, u3), power = sample.current_a, sample.voltage_v, sample.power_w
+    return {
+        "power": power, "apparent_power": abs(power), "power_factor": 1.0, "frequency": FREQUENCY_HZ,
         "energy_import": sample.energy_wh, "energy_export": sample.export_wh, "energy_total": sample.energy_wh + sample.export_wh,
         "current_sum": sum(sample.current_a), "current_avg": sum(sample.current_a) / 3, "voltage_avg": sum(sample.voltage_v) / 3,
+        "voltage_l1": u1, "voltage_l2": u2, "voltage_l3": u3, "current_l1": i1, "current_l2": i2, "current_l3": i3,
+        "power_l1": i1 * u1, "power_l2": i2 * u2, "power_l3": i3 * u3,
+        "power_factor_l1": 1.0, "power_factor_l2": 1.0, "power_factor_l3": 1.0,
     }  # fmt: skip
-    for n in range(3):
-        out[f"voltage_l{n + 1}"] = sample.voltage_v[n]
-        out[f"current_l{n + 1}"] = sample.current_a[n]
-        out[f"power_l{n + 1}"] = sample.current_a[n] * sample.voltage_v[n]
-        out[f"power_factor_l{n + 1}"] = 1.0
-    return out
 
 
 def _three(start: int, step: int, kind: Kind, quantity: str, unit: float = 1.0, power_of: str = "") -> Iterator[Cell]:
