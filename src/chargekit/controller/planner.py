@@ -32,6 +32,8 @@ SPREAD: Final = 10.0
 """How far the solver takes like costs apart while it works, where a plan will be spread out or fall short: prices differ by more there."""
 SPARE: Final = 4
 """Slots that may go by before the program is made anew: until then its day ends up to an hour early."""
+HANDFUL: Final = 30
+"""So many new columns or less are best taken in by the primal simplex, from the plan there is; with more the dual is done sooner."""
 MISSING_KWH: Final = 1e-3
 SLACK_KWH: Final = 1e-6
 _STATUS: Final = tuple(highspy.HighsBasisStatus(n) for n in range(4))
@@ -231,6 +233,8 @@ class Planner:
             better = matrix.better(costs, np.array(solution.row_dual), bounds[1])
             if not len(better):
                 return found, "optimal"
+            if len(better) <= HANDFUL:
+                strategy = _PRIMAL
             starts, index, value = matrix.take(better)
             self.solver.addCols(
                 len(better), costs[better], bounds[0][better], bounds[1][better],
