@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chargekit.controller import planner as planner_module
+from chargekit.controller import planner_matrix
 from chargekit.controller.forecast import Forecast
 from chargekit.controller.planner import Planner
-from chargekit.controller.planner_model import SLOT_S, Outlook, Program, Wish
+from chargekit.controller.planner_matrix import Matrix
+from chargekit.controller.planner_model import BANDS, SLOT_H, SLOT_S, Outlook, Program, Wish
 from chargekit.model.site import Circuit
 
 L123 = (0, 1, 2)
@@ -298,6 +301,142 @@ def test_rows_as_they_are_needed_are_as_good_as_all_of_them(day, sinks):
         assert (one.how, one.warm) == ("optimal", other.warm)
         assert sum(m.missing_wh for m in one.missing) == pytest.approx(sum(m.missing_wh for m in other.missing), abs=5.0)
         assert one.cost + one.peak_cost == pytest.approx(other.cost + other.peak_cost, abs=0.01)
+
+
+def few_at_first(patch):
+    """The solver has no energies to begin with but those everybody would take alone."""
+    patch.setattr(planner_matrix, "WHOLE", -1)
+    patch.setattr(planner_matrix, "CHEAPEST", 0.0)
+    patch.setattr(planner_matrix, "LAST", 0.0)
+    patch.setattr(planner_matrix, "EVERY", 10**6)
+    patch.setattr(planner_matrix, "NEAR", -1)
+
+
+def spread_kwh(wishes, plan):
+    """By rank: the missing kWh, and how many quarters of a target come before them."""
+    found = {}
+    for w in wishes:
+        left = next((one.missing_wh for one in plan.missing if one.id == w.id), 0.0) / 1000
+        for band in range(BANDS):
+            part = min(left, w.needs_kwh / BANDS)
+            total, before = found.get(w.rank, (0.0, 0.0))
+            found[w.rank] = total + part, before + band * part
+            left -= part
+    return [figure for rank in sorted(found) for figure in found[rank]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(days, st.floats(0.3, 1.0))
+def test_energies_as_they_are_wanted_are_as_good_as_all_of_them(day, sinks):
+    """Cold, warm with limits that sink, and for another structure: what is missing, how it is spread and what is paid, as with every
+    column from the start."""
+    tree, wishes, outlook = made(day)
+    lower = replace(outlook, limits_a={name: circuit.rating_a * sinks for name, circuit in tree.items()})
+    another = [replace(w, rank=2 - w.rank) for w in wishes[1:]]
+    few, whole = Planner(tree), Planner(tree)
+    asked = [(wishes, outlook), (wishes, lower), (another, lower)]
+    full = [whole.plan(*one) for one in asked]
+    with pytest.MonkeyPatch.context() as patch:
+        few_at_first(patch)
+        sparse = [few.plan(*one) for one in asked]
+    for (of, _), one, other in zip(asked, sparse, full, strict=True):
+        assert (one.how, one.warm) == ("optimal", other.warm)
+        assert spread_kwh(of, one) == pytest.approx(spread_kwh(of, other), abs=0.005)
+        assert one.cost + one.peak_cost == pytest.approx(other.cost + other.peak_cost, abs=0.01)
+
+
+def test_the_solver_begins_with_few_energies_and_is_given_what_its_prices_ask_for():
+    """Cars of 2 kWh on 16 A, alone all in the cheapest slot: one needs no other, ten need all eight."""
+    wishes = [wish(f"s{n}", 2.0, 2 * H) for n in range(10)]
+    planner, day = Planner({"grid": Circuit("grid", None, 16.0)}), Outlook(0.0, 0.0, slots=8, price=np.linspace(0.1, 0.2, 8))
+    with pytest.MonkeyPatch.context() as patch:
+        few_at_first(patch)
+        assert kwh(planner.plan(wishes[:1], day), "s0") == [2.0] + [0.0] * 7
+        assert (planner.matrix.taken.tolist(), planner.matrix.place.tolist()) == ([0], [0] + [-1] * 7)
+        full = planner.plan(wishes, day)
+    assert full.missing == ()
+    assert sum(full.energy_kwh.values()).tolist() == pytest.approx([2.76] * 7 + [0.68])
+
+
+@settings(max_examples=60, deadline=None)
+@given(days)
+def test_ranks_the_costs_do_not_put_in_order_are_solved_one_by_one(day):
+    """All ranks' kWh as dear as each other: what the basis proves is true, and where it proves nothing, ranks are solved in turn."""
+    tree, wishes, outlook = made(day)
+    proven = []
+    checked = Matrix.in_order
+
+    def told(self, *args):
+        proven.append((self.program, checked(self, *args), args[1].copy()))
+        return proven[-1][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planner_module, "WIDE", 1.0)
+        patch.setattr(Matrix, "in_order", told)
+        found = Planner(tree, separation=1.0).plan(wishes, outlook)
+    best = missing_by_rank(tree, wishes, outlook)
+    for program, ranks, values in proven:
+        for rank in range(ranks):
+            assert float(program.missing_only(rank) @ values) == pytest.approx(best[rank], abs=1e-4)
+    assert found.how == "optimal"
+    assert spread_kwh(wishes, found)[::2] == pytest.approx(best, abs=0.01)
+
+
+def test_what_is_in_order_is_known_and_what_is_not():
+    """A three-phase car of rank 0 against three one-phase ones of rank 1, where there is enough for either: planned, both ranks are proven
+    in order. Solved for the second rank first, not even the first is."""
+    wishes = [wish("a", 2.76, 0.25 * H), *(wish(f"b{p}", 0.92, 0.25 * H, phases=(p,), rank=1) for p in range(3))]
+    planner, day = Planner({"grid": Circuit("grid", None, 16.0)}), Outlook(0.0, 0.0, slots=8)
+    assert [one.id for one in planner.plan(wishes, day).missing] == ["b0", "b1", "b2"]
+    program, matrix, solver = planner.program, planner.matrix, planner.solver
+    bounds = program.bounds(program.present({w.id: w for w in wishes}), day)
+    found = matrix.full(np.array(solver.getSolution().col_value))
+    assert planner._in_order(matrix, bounds, found) == 2
+    turned = (program.missing_only(1) + 1e-3 * program.missing_only(0))[matrix.columns]
+    solver.changeColsCost(len(turned), np.arange(len(turned), dtype=np.int32), turned)
+    solver.run()
+    found = matrix.full(np.array(solver.getSolution().col_value))
+    assert (program.missing_only(0) @ found, program.missing_only(1) @ found) == pytest.approx((2.76, 0.0))
+    assert planner._in_order(matrix, bounds, found) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(days)
+def test_a_column_s_reduced_cost_is_what_the_solver_says(day):
+    """Prices of rows to what each column would cost: HiGHS's own figures for those it has."""
+    tree, wishes, outlook = made(day)
+    planner = Planner(tree)
+    planner.plan(wishes, outlook)
+    program, matrix, solution = planner.program, planner.matrix, planner.solver.getSolution()
+    if program is None or planner.matrix is None:
+        return
+    costs = np.zeros(program.column_count)
+    costs[matrix.columns] = planner.solver.getLp().col_cost_
+    reduced = matrix.reduced(costs, np.array(solution.row_dual))[matrix.columns]
+    assert reduced == pytest.approx(np.array(solution.col_dual), rel=1e-6, abs=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(days)
+def test_the_peak_that_is_guessed_is_one_no_plan_stays_below(day):
+    tree, wishes, outlook = made({**day, "charge": 3.0})
+    program = Program(tree, wishes, outlook)
+    _, _, rows, row_high = program.bounds(program.wishes, outlook)
+    least = planner_matrix._peak_kw(program, outlook, rows[: program.count], row_high[program.peak_row0 : program.circuit_row0])
+    found = Planner(tree).plan(wishes, outlook)
+    lacks = sum(one.missing_wh for one in found.missing) / 1000
+    # What can't be had must not be counted: each missing kWh lowers it by no more than it is in one slot.
+    assert found.peak_kw >= least - lacks / SLOT_H - 1e-6
+
+
+def test_a_circuit_below_one_that_is_fuller_has_no_row_until_it_is_overfilled():
+    """Eight cars could fill the grid eight times over and the side four times: the grid holds the side back."""
+    tree = {"grid": Circuit("grid", None, 16.0), "side": Circuit("side", "grid", 32.0)}
+    wishes = [wish(f"s{n}", 5.0, 2 * H, circuit="side") for n in range(8)]
+    program = Program(tree, wishes, Outlook(0.0, 0.0, slots=8))
+    kept = {program.rows[row].circuit for row, _ in zip(*np.nonzero(program.likely(Outlook(0.0, 0.0, slots=8))), strict=True)}
+    assert kept == {"grid"}
+    assert program.crowded(Outlook(0.0, 0.0, slots=8))[:, 0].tolist() == pytest.approx([8.0, 4.0])
 
 
 @settings(max_examples=25, deadline=None)

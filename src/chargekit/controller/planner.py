@@ -20,17 +20,25 @@ from typing import Any, Final
 import highspy
 import numpy as np
 
-from chargekit.controller.planner_model import BANDS, OPEN, SLOT_S, Bools, Floats, Outlook, Program, Row, Wish, amps
+from chargekit.controller.planner_matrix import Matrix, promising, start
+from chargekit.controller.planner_model import BANDS, OPEN, SLOT_S, Bools, Floats, Ints, Outlook, Program, Row, Wish, amps
 from chargekit.model.site import Circuit
 
 SEPARATION: Final = 8.0
-"""How much dearer a kWh missing in a rank is than in the next. A start only: where anything is missing, ranks are solved one by one."""
+"""How much dearer a kWh missing in a rank is than in the next. A start only, quick to solve: where nothing is missing, it will do."""
+WIDE: Final = 64.0
+"""The same where something is missing: nearly always enough to put the ranks in order; where not, they are solved one by one."""
+SPREAD: Final = 10.0
+"""How far the solver takes like costs apart while it works, where a plan will be spread out or fall short: prices differ by more there."""
 SPARE: Final = 4
 """Slots that may go by before the program is made anew: until then its day ends up to an hour early."""
+HANDFUL: Final = 30
+"""So many new columns or less are best taken in by the primal simplex, from the plan there is; with more the dual is done sooner."""
 MISSING_KWH: Final = 1e-3
 SLACK_KWH: Final = 1e-6
-_STATUS: Final = (highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper)
-_LOWER, _BASIC, _ = _STATUS
+_STATUS: Final = tuple(highspy.HighsBasisStatus(n) for n in range(4))
+"""At the lower bound, basic, at the upper, neither though not basic."""
+_LOWER, _BASIC, _, _ = _STATUS
 _DUAL: Final = 1
 _PRIMAL: Final = 4
 """HiGHS's `simplex_strategy`."""
@@ -103,8 +111,13 @@ class Planner:
         options: dict[str, Any] = {"simplex_scale_strategy": 0, "parallel": "off", "solver": "simplex"}
         for name, value in options.items():
             self.solver.setOptionValue(name, value)
-        self.program: Program | None = None
-        self._high: Floats = np.zeros(0)
+        self.matrix: Matrix | None = None
+        self._first: Any = None
+
+    @property
+    def program(self) -> Program | None:
+        """The structure the solver has; none before the first plan, and where there is nothing to plan."""
+        return None if self.matrix is None else self.matrix.program
 
     def plan(self, wishes: Sequence[Wish], outlook: Outlook) -> Plan:
         """The plan for these sessions. KeyError for a circuit the site has not; never an error for what can't be met."""
@@ -114,12 +127,12 @@ class Planner:
             program, warm = self._anew(named, outlook), False
         present = program.present(named)
         low, high, row_low, row_high = program.bounds(present, outlook)
-        if not program.energies:
+        if self.matrix is None:
             energy, how = np.zeros(0), "optimal"
         else:
-            solved, how = self._solve(program, outlook, (low, high, row_low, row_high))
+            solved, how = self._solve(self.matrix, outlook, (low, high, row_low, row_high))
             if solved is None:
-                self.program = None
+                self.matrix, self._first = None, None
                 energy = _at_once(program, present, outlook, high)
                 how = f"as soon as possible by rank: {how}"
             else:
@@ -130,106 +143,153 @@ class Planner:
 
     def _anew(self, named: Mapping[str, Wish], outlook: Outlook) -> Program:
         """A new structure, given to the solver with what the last solution says about the sessions and slots both have."""
-        old, basis = self.program, self.solver.getBasis() if self.program is not None else None
+        old, basis = self.matrix, None if self.matrix is None else self._basis(self.matrix)
         program = Program(self.tree, list(named.values()), outlook)
+        self.matrix, self._first = None, None
+        if not program.energies:
+            return program
+        matrix = Matrix(program)
         low, high, row_low, row_high = program.bounds(program.wishes, outlook)
-        if program.energies:
-            costs = program.costs(outlook, self.separation)
-            self.solver.clearModel()
-            self.solver.passModel(
-                program.column_count, program.row_count, len(program.index), highspy.MatrixFormat.kColwise.value,
-                highspy.ObjSense.kMinimize.value, 0.0, costs, low, high, row_low, row_high,
-                program.starts[:-1], program.index, program.value, np.zeros(program.column_count, dtype=np.int32),
-            )  # fmt: skip
-            col, row = program.start(high, costs, row_low[: program.count])
-            start = [_STATUS[n] for n in col.tolist()], [_STATUS[n] for n in row.tolist()]
-            known = basis if old is not None and basis is not None and basis.valid else None
-            self._keep(program, outlook, program.likely(outlook) if old is None else program.kept_of(old))
-            self.solver.setBasis(_carried(old, known, program, *start))
-            self.program = program
-        else:
-            self.program = None
+        costs = program.costs(outlook, self.separation)
+        col, row = start(program, high, costs, row_low[: program.count])
+        wanted, scarce = promising(program, outlook, costs, high, (row_low, row_high))
+        matrix.keep(program.likely(outlook) if old is None else program.kept_of(old.program))
+        row = np.concatenate((row, np.ones(program.row_count - program.count, dtype=np.int64)))
+        if old is not None and basis is not None and basis.valid:
+            _carried(old, basis, program, col, row)
+        _, _, row_low, row_high = program.bounds(program.wishes, outlook)
+        others, taken = matrix.others(), matrix.take(np.flatnonzero(wanted | (col[: program.energies] > 0)))
+        columns = matrix.columns
+        starts = np.concatenate((others[0][:-1], others[0][-1] + taken[0]))
+        index, value = np.concatenate((others[1], taken[1])), np.concatenate((others[2], taken[2]))
+        self.solver.clearModel()
+        self.solver.passModel(
+            len(columns), program.row_count, len(index), highspy.MatrixFormat.kColwise.value, highspy.ObjSense.kMinimize.value, 0.0,
+            costs[columns], low[columns], high[columns], row_low, row_high,
+            starts[:-1].astype(np.int32), index.astype(np.int32), value, np.zeros(len(columns), dtype=np.int32),
+        )  # fmt: skip
+        self.solver.setOptionValue("dual_simplex_cost_perturbation_multiplier", SPREAD if scarce or program.peaks else 1.0)
+        made = highspy.HighsBasis()
+        made.col_status, made.row_status = [_STATUS[n] for n in col[columns].tolist()], [_STATUS[n] for n in row.tolist()]
+        made.valid = made.alien = True
+        self.solver.setBasis(made)
+        self.matrix = matrix
         return program
 
-    def _solve(self, program: Program, outlook: Outlook, bounds: tuple[Floats, ...]) -> tuple[Floats | None, str]:
-        """The columns' values, or None and why not. Ranks one after another only where something is missing."""
+    def _solve(self, matrix: Matrix, outlook: Outlook, bounds: tuple[Floats, ...]) -> tuple[Floats | None, str]:
+        """The columns' values, or None and why not. Ranks one after another only where something is missing and not in order already."""
+        program = matrix.program
         low, high, row_low, row_high = bounds
-        columns, rows = np.arange(program.column_count, dtype=np.int32), np.arange(program.row_count, dtype=np.int32)
-        costs = program.costs(outlook, self.separation)
+        costs, columns = program.costs(outlook, self.separation), matrix.columns
         # The solver's clock goes on over all plans.
         self.solver.setOptionValue("time_limit", self.solver.getRunTime() + self.time_s)
-        self.solver.changeColsBounds(len(columns), columns, low, high)
-        self.solver.changeRowsBounds(len(rows), rows, row_low, row_high)
-        self.solver.changeColsCost(len(columns), columns, costs)
-        found, why = self._within_circuits(program, outlook, _DUAL)
+        if self._first is not None:
+            self.solver.setBasis(self._basis(matrix))
+            self._first = None
+        self.solver.changeColsBounds(len(columns), np.arange(len(columns), dtype=np.int32), low[columns], high[columns])
+        self.solver.changeRowsBounds(program.row_count, np.arange(program.row_count, dtype=np.int32), row_low, row_high)
+        found, why = self._optimum(matrix, outlook, bounds, costs, _DUAL)
         if found is None or found[program.short0 : program.sun0].sum() <= MISSING_KWH:
             return found, why
         # From here on only the objective changes: what was found stays feasible, so the primal simplex goes on from it.
+        self._first = self.solver.getBasis()
+        wide, why = self._optimum(matrix, outlook, bounds, program.costs(outlook, WIDE), _PRIMAL)
+        in_order = self._in_order(matrix, bounds, wide) if wide is not None else 0
+        if in_order == len(program.ranks):
+            return wide, why
+        if wide is not None:
+            found = wide
+        else:
+            self.solver.setBasis(self._basis(matrix))
         for rank in range(len(program.ranks)):
             goal = program.missing_only(rank)
-            if float(goal @ found) > SLACK_KWH:
-                self.solver.changeColsCost(len(columns), columns, goal)
-                found, why = self._within_circuits(program, outlook, _PRIMAL)
+            if rank >= in_order and float(goal @ found) > SLACK_KWH:
+                found, why = self._optimum(matrix, outlook, bounds, goal, _PRIMAL)
                 if found is None:
                     return None, why
             self.solver.changeRowBounds(program.rank_row0 + rank, -OPEN, float(goal @ found) * (1.0 + 1e-9) + SLACK_KWH)
-        self.solver.changeColsCost(len(columns), columns, costs)
-        return self._within_circuits(program, outlook, _PRIMAL)
+        return self._optimum(matrix, outlook, bounds, costs, _PRIMAL)
 
-    def _within_circuits(self, program: Program, outlook: Outlook, strategy: int) -> tuple[Floats | None, str]:
-        """Solve; circuits that this overfills get their rows, and the dual simplex goes on from there, until there are none."""
+    def _optimum(
+        self, matrix: Matrix, outlook: Outlook, bounds: tuple[Floats, ...], costs: Floats, strategy: int
+    ) -> tuple[Floats | None, str]:  # fmt: skip
+        """Solve for these costs; circuits that this overfills get their rows, and energies that would make it better their columns, and
+        the solver goes on from there, until there are none."""
+        program, columns = matrix.program, matrix.columns
+        self.solver.changeColsCost(len(columns), np.arange(len(columns), dtype=np.int32), costs[columns])
         while True:
             self.solver.setOptionValue("simplex_strategy", strategy)
-            found, why = self._run()
-            if found is None:
-                return found, why
+            self.solver.run()
+            status = self.solver.getModelStatus()
+            if status != _OPTIMAL:
+                return None, f"the solver says {self.solver.modelStatusToString(status).lower()}"
+            solution = self.solver.getSolution()
+            found = matrix.full(np.array(solution.col_value))
             over = program.over(outlook, found[: program.energies])
-            if not over.any():
-                return found, why
-            self._keep(program, outlook, over)
-            strategy = _DUAL
-
-    def _keep(self, program: Program, outlook: Outlook, rows: Bools) -> None:
-        first = program.row_count
-        starts, index, value = program.keep(rows)
-        count = program.row_count - first
-        if count:
-            most = program.capacity(outlook)[program.kept_rows[-count:], program.kept_slots[-count:]]
-            self.solver.addRows(
-                count, np.full(count, -OPEN), most, len(index), starts[:-1].astype(np.int32), index.astype(np.int32), value
+            if over.any():
+                self._keep(matrix, outlook, over)
+                strategy = _DUAL
+                continue
+            better = matrix.better(costs, np.array(solution.row_dual), bounds[1])
+            if not len(better):
+                return found, "optimal"
+            if len(better) <= HANDFUL:
+                strategy = _PRIMAL
+            starts, index, value = matrix.take(better)
+            self.solver.addCols(
+                len(better), costs[better], bounds[0][better], bounds[1][better],
+                len(index), starts[:-1].astype(np.int32), index.astype(np.int32), value,
             )  # fmt: skip
 
-    def _run(self) -> tuple[Floats | None, str]:
-        self.solver.run()
-        status = self.solver.getModelStatus()
-        if status != _OPTIMAL:
-            return None, f"the solver says {self.solver.modelStatusToString(status).lower()}"
-        return np.array(self.solver.getSolution().col_value), "optimal"
+    def _keep(self, matrix: Matrix, outlook: Outlook, rows: Bools) -> None:
+        program, before = matrix.program, len(matrix.program.kept_rows)
+        starts, index, value = matrix.keep(rows)
+        most = program.capacity(outlook)[program.kept_rows[before:], program.kept_slots[before:]]
+        self.solver.addRows(
+            len(most), np.full(len(most), -OPEN), most, len(index), starts[:-1].astype(np.int32), index.astype(np.int32), value
+        )  # fmt: skip
+
+    def _in_order(self, matrix: Matrix, bounds: tuple[Floats, ...], found: Floats) -> int:
+        """How many ranks, from the first on, the solution at hand is known to be best for."""
+        row_high = np.concatenate((bounds[3], np.zeros(matrix.program.row_count - len(bounds[3]))))
+        _, basic = self.solver.getBasicVariables()
+
+        def prices(costs: Floats) -> Floats:
+            return np.array(self.solver.getBasisTransposeSolve(costs)[1])
+
+        return matrix.in_order(np.array(basic, dtype=np.int64), found, (*bounds[:3], row_high), prices)
+
+    def _basis(self, matrix: Matrix) -> Any:
+        """Where the solver stands; where it went on to put ranks in order, where it stood before, with what came since as it comes."""
+        if self._first is None:
+            return self.solver.getBasis()
+        col, row = list(self._first.col_status), list(self._first.row_status)
+        self._first.col_status = col + [_LOWER] * (len(matrix.columns) - len(col))
+        self._first.row_status = row + [_BASIC] * (matrix.program.row_count - len(row))
+        return self._first
 
 
-def _carried(old: Program | None, basis: Any, new: Program, col: list[Any], row: list[Any]) -> Any:
-    """A basis to start from: what is new as given, sessions, slots and rows the last structure had as they were there."""
-    row = row + [_BASIC] * (new.row_count - new.count)
-    if old is not None and basis is not None:
-        columns, rows, shift = list(basis.col_status), list(basis.row_status), new.shift_from(old)
-        for n, wish in enumerate(new.wishes):
-            before = old.at.get(wish.id)
-            if before is None:
-                continue
-            row[n] = rows[before]
-            took = columns[int(old.offsets[before]) : int(old.offsets[before + 1])][max(0, shift) :]
-            at, length = int(new.offsets[n]), int(new.lengths[n])
-            col[at : at + length] = (took + [_LOWER] * length)[:length]
-            bands = new.short0 + n * BANDS, old.short0 + before * BANDS
-            col[bands[0] : bands[0] + BANDS] = columns[bands[1] : bands[1] + BANDS]
-        known = dict(zip(old.row_keys(), rows[old.count :], strict=True))
-        row[new.count :] = [known.get(key, _BASIC) for key in new.row_keys()]
-        suns = {int(t) - shift: columns[old.sun0 + i] for i, t in enumerate(old.suns)}
-        col[new.sun0 : -1] = [suns.get(int(t), _LOWER) for t in new.suns]
-        col[-1] = columns[-1]
-    made = highspy.HighsBasis()
-    made.col_status, made.row_status, made.valid, made.alien = col, row, True, True
-    return made
+def _carried(old: Matrix, basis: Any, new: Program, col: Ints, row: Ints) -> None:
+    """Into a basis to start from, by column and row: the sessions, slots and rows the last structure had, as they were there."""
+    was, shift = old.program, new.shift_from(old.program)
+    columns, rows = np.zeros(was.column_count, dtype=np.int64), np.array([int(one) for one in basis.row_status])
+    columns[old.columns] = [int(one) for one in basis.col_status]
+    for n, wish in enumerate(new.wishes):
+        before = was.at.get(wish.id)
+        if before is None:
+            continue
+        row[n] = rows[before]
+        took = columns[int(was.offsets[before]) + max(0, shift) : int(was.offsets[before + 1])][: int(new.lengths[n])]
+        at = int(new.offsets[n])
+        col[at : at + int(new.lengths[n])] = 0
+        col[at : at + len(took)] = took
+        bands = new.short0 + n * BANDS, was.short0 + before * BANDS
+        col[bands[0] : bands[0] + BANDS] = columns[bands[1] : bands[1] + BANDS]
+    known = dict(zip(was.row_keys(), rows[was.count :].tolist(), strict=True))
+    row[new.count :] = [known.get(key, 1) for key in new.row_keys()]
+    suns = {int(t) - shift: int(columns[was.sun0 + i]) for i, t in enumerate(was.suns)}
+    col[new.sun0 : -1] = [suns.get(int(t), 0) for t in new.suns]
+    col[-1] = columns[-1]
 
 
 # --- what the figures mean ----------------------------------------------------------------------------------------
@@ -244,7 +304,7 @@ def _within(program: Program, outlook: Outlook, energy: Floats, high: Floats) ->
         share = np.divide(caps, full, out=np.ones_like(full), where=full > caps)
         if (share >= 1.0).all():
             break
-        for first, last, uses in program.alike():
+        for first, last, uses in program.alike:
             span = slice(int(program.offsets[first]), int(program.offsets[last]))
             least = np.min([share[n] for n, _ in uses], axis=0)
             energy[span] *= least[program.slot[span]]
@@ -253,7 +313,7 @@ def _within(program: Program, outlook: Outlook, energy: Floats, high: Floats) ->
 
 def _at_once(program: Program, present: Sequence[Wish | None], outlook: Outlook, high: Floats) -> Floats:
     """As soon as possible by rank, then by how urgent it is: what is planned when the solver gives nothing."""
-    left, energy = program.capacity(outlook), np.zeros(program.energies)
+    left, energy = program.capacity(outlook).copy(), np.zeros(program.energies)
     known = [(wish.rank, _laxity_s(wish, outlook), wish.id, n, wish) for n, wish in enumerate(present) if wish is not None]
     for _, _, _, n, wish in sorted(known, key=lambda one: one[:3]):
         span = slice(int(program.offsets[n]), int(program.offsets[n + 1]))
@@ -334,7 +394,8 @@ def _tenths(figure: float) -> float:
 def _lacking(
     program: Program, present: Sequence[Wish | None], outlook: Outlook, energy: Floats, high: Floats, by_id: Mapping[str, Floats]
 ) -> tuple[Missing, ...]:  # fmt: skip
-    caps, full = program.capacity(outlook), program.filled(energy)
+    full = program.filled(energy) >= program.capacity(outlook) - 1e-4
+    names = [str(row) for row in program.rows]
     found = []
     for n, wish in enumerate(present):
         lacks = wish.needs_kwh - float(by_id[wish.id].sum()) if wish is not None else 0.0
@@ -342,14 +403,14 @@ def _lacking(
             continue
         span = slice(int(program.offsets[n]), int(program.offsets[n + 1]))
         open_slots = np.flatnonzero(energy[span] < high[span] - 1e-6)
-        tight = [(program.rows[row], int((full[row] >= caps[row] - 1e-4)[open_slots].sum())) for row, _ in program.uses[n]]
-        bound = tuple(sorted((one for one in tight if one[1]), key=lambda one: (-one[1], str(one[0]))))
+        tight = [(row, int(full[row, open_slots].sum())) for row, _ in program.uses[n]]
+        bound = sorted((one for one in tight if one[1]), key=lambda one: (-one[1], names[one[0]]))
         stays = int((high[span] > 0.0).sum())
         if not stays:
             because = "its departure has passed" if wish.departs <= outlook.now else "it can take no power"
         elif bound:
-            because = "; ".join(f"{row} is full in {slots} of its {stays} slots" for row, slots in bound)
+            because = "; ".join(f"{names[row]} is full in {slots} of its {stays} slots" for row, slots in bound)
         else:
             because = f"its own {wish.most_kw:.1f} kW are too little for its {stays} slots"
-        found.append(Missing(wish.id, wish.rank, lacks * 1000.0, bound, because))
+        found.append(Missing(wish.id, wish.rank, lacks * 1000.0, tuple((program.rows[row], slots) for row, slots in bound), because))
     return tuple(sorted(found, key=lambda one: (one.rank, one.id)))

@@ -3,7 +3,7 @@
 Columns: for every session the energy of each slot it is present in; what it goes short of, in four equal parts of its target; the sun used
 in each slot that has some to spare; the peak, kW. Rows: the energy of every session, the missing energy of every rank, the sun, the peak,
 and of circuits and slots by phase (and their kW caps) those that probably bind or that a solution would otherwise overfill: few ever do.
-Sessions are ordered by what they are, never by who asked first.
+Sessions are ordered by what they are, never by who asked first. `planner_matrix` is the part of it the solver has.
 """
 
 from __future__ import annotations
@@ -30,7 +30,13 @@ BANDS: Final = 4
 EARLY: Final = 1e-4
 """What a kWh an hour later costs beside the tariff: enough to order what costs the same, too little to outweigh a price."""
 LIKELY: Final = 3.0
-"""Where all who are there could fill a circuit so many times over, it has a row from the start."""
+"""Where all who are there could fill a circuit so many times over, and more often than those above it, it has a row from the start."""
+MOVED: Final = 4.0
+"""What a kWh missing in the next quarter of a target costs more, in what moving a kWh about can cost at most."""
+SHORT: Final = 32.0
+"""What a kWh missing in the last rank costs, in what the next quarter of a target costs more."""
+DEAREST: Final = 1e8
+"""What a kWh missing in the first rank costs at most: with more the solver's figures are no longer good."""
 OVER_KWH: Final = 1e-6
 """A circuit this much over its capacity in a slot gets a row there."""
 OPEN: Final = math.inf
@@ -164,11 +170,8 @@ class Program:
         self.rows = self._rows(outlook)
         by_kind = {kind: self._uses(kind) for kind in {w.kind: None for w in self.wishes}}
         self.uses = [by_kind[w.kind] for w in self.wishes]
-        using: list[list[tuple[int, float]]] = [[] for _ in self.rows]
-        for n, uses in enumerate(self.uses):
-            for row, share in uses:
-                using[row].append((n, share))
-        self._users = [(np.array([n for n, _ in one], dtype=np.int64), np.array([share for _, share in one])) for one in using]
+        self.alike = self._alike()
+        self._capacity: tuple[Outlook, Floats] | None = None
         self.dense = self._dense(outlook)
         self.kept = np.zeros((len(self.rows), self.slots), dtype=bool)
         self.kept_rows: Ints = np.zeros(0, dtype=np.int64)
@@ -176,7 +179,11 @@ class Program:
         surplus, price = self.surplus(outlook), outlook.by_slot(outlook.price)
         self.suns = np.flatnonzero((surplus > 0.0) & (price > 0.0))
         self.peaks = bool(outlook.demand_charge > 0.0)
-        self._assemble()
+        self.column_count = self.sun0 + len(self.suns) + 1
+        self.rank_row0 = self.count
+        self.sun_row0 = self.rank_row0 + len(self.ranks)
+        self.peak_row0 = self.sun_row0 + len(self.suns)
+        self.circuit_row0 = self.row_count = self.peak_row0 + (self.slots if self.peaks else 0)
 
     def _length(self, wish: Wish, now: float) -> int:
         if wish.departs <= now or wish.most_kw <= 0.0:
@@ -256,7 +263,9 @@ class Program:
         return np.asarray(power * np.clip(here, 0.0, SLOT_S) / 3600.0)
 
     def capacity(self, outlook: Outlook) -> Floats:
-        """(rows, slots) kWh: the limit less what flows beside our sessions, never below 0."""
+        """(rows, slots) kWh: the limit less what flows beside our sessions, never below 0. Made once for an outlook: not to be changed."""
+        if self._capacity is not None and self._capacity[0] is outlook:
+            return self._capacity[1]
         found, hours = np.zeros((len(self.rows), self.slots)), outlook.hours()
         for n, row in enumerate(self.rows):
             beside = outlook.beside_a(row.circuit)
@@ -266,12 +275,13 @@ class Program:
             else:
                 room = outlook.by_slot(outlook.limits_kw[row.circuit]) - beside.sum(axis=1) * NOMINAL_V / 1000.0
             found[n] = self.onto(outlook, np.maximum(room, 0.0) * hours)
+        self._capacity = outlook, found
         return found
 
     def filled(self, energy: Floats) -> Floats:
         """(rows, slots) kWh: what these energies of the columns put on each circuit."""
         found = np.zeros((len(self.rows), self.slots))
-        for first, last, uses in self.alike():
+        for first, last, uses in self.alike:
             low, high = int(self.offsets[first]), int(self.offsets[last])
             if high > low:
                 added = np.bincount(self.slot[low:high], energy[low:high] * self.dense[low:high], self.slots)
@@ -279,7 +289,7 @@ class Program:
                     found[n] += share * added
         return found
 
-    def alike(self) -> list[tuple[int, int, list[tuple[int, float]]]]:
+    def _alike(self) -> list[tuple[int, int, list[tuple[int, float]]]]:
         """Runs of sessions of one kind: first, one past the last, and the rows they use."""
         found, first = [], 0
         for n in range(1, self.count + 1):
@@ -297,67 +307,38 @@ class Program:
         """By slot: sun nobody uses, kWh."""
         return np.maximum(0.0, -self.net_kw(outlook)) * self.hours(outlook)
 
-    # --- the matrix ---------------------------------------------------------------------------------------------
+    # --- rows ---------------------------------------------------------------------------------------------------
 
-    def _assemble(self) -> None:
-        """The matrix by columns, without the circuits: starts, row indices, values."""
-        slots = self.slots
-        self.rank_row0 = self.count
-        self.sun_row0 = self.rank_row0 + len(self.ranks)
-        self.peak_row0 = self.sun_row0 + len(self.suns)
-        self.circuit_row0 = self.row_count = self.peak_row0 + (slots if self.peaks else 0)
-        self.column_count = self.sun0 + len(self.suns) + 1
-        sun_row = np.full(slots, -1, dtype=np.int64)
-        sun_row[self.suns] = self.sun_row0 + np.arange(len(self.suns))
-        peak_row = self.peak_row0 + np.arange(slots) if self.peaks else np.full(slots, -1, dtype=np.int64)
-        counts, index, value = [], [], []
-        parts = [(self.owner, 1.0), (sun_row[self.slot], -1.0), (peak_row[self.slot], 1.0)]
-        rows = np.stack([rows for rows, _ in parts], axis=1)
-        there = rows >= 0
-        counts.append(there.sum(axis=1))
-        index.append(rows[there])
-        value.append(np.outer(np.ones(self.energies), [share for _, share in parts])[there])
-        owners = np.repeat(np.arange(self.count), BANDS)
-        counts.append(np.full(BANDS * self.count, 2))
-        index.append(np.stack([owners, self.rank_row0 + self.rank_of[owners]], axis=1).ravel())
-        value.append(np.ones(2 * BANDS * self.count))
-        counts.append(np.ones(len(self.suns), dtype=np.int64))
-        index.append(self.sun_row0 + np.arange(len(self.suns)))
-        value.append(np.ones(len(self.suns)))
-        counts.append(np.array([slots if self.peaks else 0]))
-        if self.peaks:
-            index.append(self.peak_row0 + np.arange(slots))
-            value.append(np.full(slots, -SLOT_H))
-        self.starts = np.concatenate(([0], np.cumsum(np.concatenate(counts)))).astype(np.int32)
-        self.index = np.concatenate(index).astype(np.int32)
-        self.value = np.concatenate(value)
+    def crowded(self, outlook: Outlook) -> Floats:
+        """(rows, slots): how many times over all who are there could fill a circuit."""
+        caps = self.capacity(outlook)
+        return np.asarray(self.filled(self.most(outlook)) / np.maximum(caps, OVER_KWH))
 
     def likely(self, outlook: Outlook) -> Bools:
-        """The circuits and slots that probably bind: all who are there at once could fill them several times over. A demand charge spreads
-        what is drawn so much that hardly any does."""
+        """The circuits and slots that probably bind: all who are there could fill them several times over, and the circuits above do not
+        hold them back more. A demand charge spreads what is drawn so much that hardly any does."""
         if self.peaks:
             return np.zeros_like(self.kept)
-        return self.filled(self.most(outlook)) > self.capacity(outlook) * LIKELY
+        crowded = self.crowded(outlook)
+        found = crowded > LIKELY
+        number = {(row.circuit, phase): n for n, row in enumerate(self.rows) for phase in row.phases}
+        for n, row in enumerate(self.rows):
+            for name in self._path(row.circuit)[1:]:
+                for above in {number[name, phase] for phase in row.phases}:
+                    found[n] &= crowded[n] > crowded[above]
+        return found
 
     def over(self, outlook: Outlook, energy: Floats) -> Bools:
         """The circuits and slots these energies overfill that have no row yet."""
         return (self.filled(energy) > self.capacity(outlook) + OVER_KWH) & ~self.kept
 
-    def keep(self, wanted: Bools) -> tuple[Ints, Ints, Floats]:
-        """Give these circuits and slots a row each, after all there are: starts, column indices and values, by row."""
+    def keep(self, wanted: Bools) -> int:
+        """Give these circuits and slots a row each, after all there are; how many are new."""
         rows, slots = np.nonzero(wanted & ~self.kept)
         self.kept |= wanted
         self.kept_rows, self.kept_slots = np.concatenate((self.kept_rows, rows)), np.concatenate((self.kept_slots, slots))
         self.row_count = self.circuit_row0 + len(self.kept_rows)
-        counts, index, value = [0], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
-        for row, slot in zip(rows.tolist(), slots.tolist(), strict=True):
-            who, share = self._users[row]
-            there = self.lengths[who] > slot
-            columns = self.offsets[:-1][who[there]] + slot
-            counts.append(len(columns))
-            index.append(columns)
-            value.append(share[there] * self.dense[columns])
-        return np.cumsum(counts), np.concatenate(index), np.concatenate(value)
+        return len(rows)
 
     def kept_of(self, old: Program) -> Bools:
         """The rows another structure had, by what they are of."""
@@ -418,35 +399,15 @@ class Program:
         # The same for all: an order among sessions that cost the same costs thousands of pivots.
         later = EARLY * SLOT_H * np.maximum(self.slot - self.shift(outlook), 0)
         found[: self.energies] = price[self.slot] + later
-        dear = 20.0 * (1.0 + float(np.abs(price).max(initial=0.0)) + outlook.demand_charge / SLOT_H)
-        by_rank = dear * separation ** (len(self.ranks) - 1 - self.rank_of)
-        parts = 1.0 + np.arange(BANDS) / 2.0
-        found[self.short0 : self.sun0] = np.outer(by_rank, parts).ravel()
+        # A rank's kWh outweigh all quarters of those after it, and each quarter all that moving energy about can cost.
+        moved = MOVED * (0.1 + float(np.abs(price).max(initial=0.0)) + outlook.demand_charge / SLOT_H)
+        others = max(1, len(self.ranks) - 1)
+        step = max(1.0, min(separation, (DEAREST / (moved * SHORT)) ** (1.0 / others)))
+        by_rank = moved * SHORT * step ** (len(self.ranks) - 1 - self.rank_of)
+        found[self.short0 : self.sun0] = np.add.outer(by_rank, moved * np.arange(BANDS)).ravel()
         found[self.sun0 : -1] = -np.maximum(price[self.suns], 0.0)
         found[-1] = outlook.demand_charge
         return found
-
-    def start(self, high: Floats, costs: Floats, needs: Floats) -> tuple[Ints, Ints]:
-        """Where to start from, by column and by session row (0 at the lower bound, 1 basic, 2 at the upper): everybody takes its cheapest
-        slots, as if alone. Optimal but for what the circuits do not carry, so the dual simplex mends only that."""
-        mine = np.concatenate((self.owner, np.repeat(np.arange(self.count), BANDS)))
-        order = np.lexsort((np.arange(self.sun0), costs[: self.sun0], mine))
-        most = high[: self.sun0][order]
-        total = np.cumsum(most)
-        begins = np.searchsorted(mine[order], np.arange(self.count))
-        before = total - most - (total - most)[begins][mine[order]]
-        wanted = needs[mine[order]]
-        marginal = (before < wanted) & (before + most >= wanted - 1e-9) & (most > 0.0)
-        # Of several that reach it within a hair, the first.
-        _, first = np.unique(mine[order][marginal], return_index=True)
-        at = np.flatnonzero(marginal)[first]
-        found = np.zeros(self.column_count, dtype=np.int64)
-        found[order] = np.where(before + most < wanted - 1e-9, 2, 0)
-        found[order[at]] = 1
-        found[self.sun0 : -1] = 2
-        rows = np.ones(self.count, dtype=np.int64)
-        rows[mine[order[at]]] = 0
-        return found, rows
 
     def missing_only(self, rank: int) -> Floats:
         """The objective of one rank's turn: its missing kWh, nothing else."""
