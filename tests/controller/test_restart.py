@@ -102,6 +102,15 @@ def test_no_circuit_is_over_its_rating_whenever_the_controller_dies(bundle, seed
     holds(lab, SECONDS)
 
 
+@pytest.mark.parametrize("lives_s", [0.1, 1.0, 5.0, 30.0, 70.0])
+def test_who_lost_its_memory_and_dies_again_still_knows_that_it_knows_nothing(bundle, lives_s):
+    """A session that charges was known to the first life alone; the third must not take its station for idle."""
+    lab = living(bundle, 600)
+    kill(lab, 42.0, 1.0, memory=False)
+    kill(lab, 43.0 + lives_s, 20.0)
+    holds(lab, SECONDS)
+
+
 @settings(max_examples=EXAMPLES)
 @given(seed=st.integers(0, 999), effect=st.integers(1, 600), down_s=st.floats(0.1, 60.0))
 def test_it_may_die_between_any_two_effects(bundle, seed, effect, down_s):

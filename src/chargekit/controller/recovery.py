@@ -76,6 +76,8 @@ class Memory:
         """EVSEs that were charging when it died, and have not been heard since."""
         self.unproven: dict[Key, float] = {}
         """EVSEs of which nothing is known, and when they were asked last."""
+        self._noted: dict[Key, None] = {}
+        """Those that are written down as unproven: who dies before it knows more must not come back as if nothing had ever been sent."""
         self.asked: dict[str, None] = {}
         self.over: dict[tuple[str, str], None] = {}
         self._touched: dict[Key, Place] = {}
@@ -109,13 +111,16 @@ class Memory:
         operator.idle.recall(saved.get("idle", {}))
         self._levers = {name: saved[name] for name in ("caps", "classes", "overrides", "signals", "idle") if name in saved}
         for key, place in operator.places.items():
-            data = saved.get(f"evse/{key[0]}/{key[1]}")
+            data, name = saved.get(f"evse/{key[0]}/{key[1]}"), f"unproven/{key[0]}/{key[1]}"
+            if self.blank or name in saved:
+                self.unproven[key] = -math.inf
+            if name in saved:
+                self._noted[key] = None
             if data is not None:
                 self._recall(place, data)
-            elif self.blank:
+            elif key in self.unproven:
                 rating = place.outgoing.rating_a
                 place.outgoing.recalled([Claim(rating, math.inf, rating, None, None, True)], None, False)
-                self.unproven[key] = -math.inf
         self._recall_incidents(saved.get("incidents", {}), now)
         self._touched.clear()
         self._base = {name: (float(a), float(b), float(c)) for name, (a, b, c) in saved.get("base", {}).items()}
@@ -153,7 +158,7 @@ class Memory:
 
     def saves(self, event: Event) -> list[Effect]:
         """What changed with this event, to be written before anything of it is sent."""
-        out: list[Effect] = []
+        out: list[Effect] = self._changed_unproven()
         if not self._begun:
             out += self._begin()
         if isinstance(event, (Frame, Opened, Closed)) and event.peer in self.csms.peers:
@@ -177,6 +182,13 @@ class Memory:
         out += [Save(key, value) for key, value in notebook.items()]
         notebook.clear()
         return out + self._changed_incidents()
+
+    def _changed_unproven(self) -> list[Effect]:
+        if len(self._noted) == len(self.unproven):
+            return []
+        new, gone = self.unproven.keys() - self._noted.keys(), self._noted.keys() - self.unproven.keys()
+        self._noted = dict.fromkeys(self.unproven)
+        return [Save(f"unproven/{name}/{number}", True if key in new else None) for key in sorted(new | gone) for name, number in [key]]
 
     def _changed_incidents(self) -> list[Effect]:
         stamp, reports = self.operator.incidents.stamp, self.operator.watched.reports
@@ -324,7 +336,7 @@ class Memory:
         if key not in self.unheard:
             return
         del self.unheard[key]
-        if not self.unheard and not self.blank:
+        if not (self.unheard or self.blank or self.unproven):
             self.release(now)
 
     def _idle(self, key: Key, now: float) -> None:
@@ -362,7 +374,7 @@ class Memory:
 
     def ended(self, peer: Peer, fact: TransactionEnded) -> None:
         """A transaction that is over is not taken over by a late reading."""
-        if self.blank:
+        if self.blank or self.unproven:
             self.over[(peer.spec.id, fact.tx)] = None
 
     def ask_again(self, now: float, out: list[Effect]) -> None:
