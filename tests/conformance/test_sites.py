@@ -80,7 +80,7 @@ def pairs():
             yield pytest.param(site, case, marks=() if here else pytest.mark.deep, id=f"{case}-{site}")
 
 
-@pytest.mark.parametrize(("site", "case"), pairs())
+@pytest.mark.parametrize(("site", "case"), list(pairs()))
 def test_a_good_controller_passes_on_every_site(site, case):
     found = run_trial(Setting(bundle(site)), known_case(case), bundle(site).site.id)
     there, why = BY_RULE.get(case, (SITES, ""))
