@@ -6,6 +6,7 @@ from chargekit.judge.premises import REACTION_S
 from chargekit.policy.signals import SignalRule, floor_a
 
 FOR_S = 600.0
+LIMIT_A = 16.0
 
 
 def rule_of(site: SiteUnder, kind: str) -> SignalRule:
@@ -151,3 +152,26 @@ async def test_what_an_external_limit_leaves_unused_is_not_taken_from_others(ben
     await two.meter.holds(at_most_a=full_a + 1.0, for_s=30, at_least_a=full_a * 0.85)
     await one.limit_outside(None)
     await one.meter.draws(at_least_a=full_a * 0.9, within_s=120)
+
+
+@case("CK-SIG-107", scope="site", covers={"external limit", "limit of a whole station", "signal expiry"}, area="signals", limit_s=14400)
+async def test_a_limit_on_a_whole_station_is_for_its_outlets_together(bench: Bench) -> None:
+    """Somebody outside limits a station of two outlets, a vehicle on each: both together draw no more, and use it; when the limit ends, so
+    does that."""
+    site = bench.site()
+    rule_of(site, "external")
+    one = next((c for c in site.chargers if len(c.spec.model.evses) > 1 and not c.dc and c.meter.point is not None), None)
+    if one is None:
+        raise NotApplicable("no AC station of this site has two outlets and a meter")
+    two = Charger(bench, one.name)
+    two.evse = one.spec.model.evses[1].id
+    await site.settle([(one, site.last()), (two, site.last(2))])
+    await bench.sleep(60)
+    full_a = one.meter.now_a()
+    bench.check_bound(full_a, LIMIT_A, "a limit from outside")
+    until = bench.now + FOR_S
+    await site.lever("signal", id="ck-post", kind="external", who="EMS", until=until, station=one.name, limit_a=LIMIT_A)
+    await one.meter.settles(at_most_a=LIMIT_A, within=REACTION_S)
+    await one.meter.holds(at_most_a=LIMIT_A, for_s=120, at_least_a=LIMIT_A * 0.75)
+    await bench.sleep(max(0.0, until - bench.now))
+    await one.meter.draws(at_least_a=full_a * 0.95, within_s=150)

@@ -198,6 +198,7 @@ KILLS = {
     "dims-the-exempt": ("CK-SIG-102", SITE, "which is exempt was 6.10 A"),
     "signals-without-end": ("CK-SIG-105", SITE, "lowest current of ac-01 was 6.10 A"),
     "deaf-to-external-limits": ("CK-SIG-106", SITE, "lowest current of ac-07"),
+    "limits-each-outlet": ("CK-SIG-107", "campus", "did not fall below 16.3 A"),
     "throttles-by-rank": ("CK-THR-101", SITE, "did not reach 14.4 A"),
     "guarantees-no-minimum": ("CK-THR-102", SITE, "did not reach 5.5 A"),
     "one-budget-for-all": ("CK-BUD-101", SITE, "current of AC of feeder-b"),
@@ -232,7 +233,7 @@ ALSO = {
 }
 """Cases that share their killer with another."""
 
-ELSEWHERE = {"CK-CST-104": "depot"}
+ELSEWHERE = {"CK-CST-104": "depot", "CK-SIG-107": "campus"}
 """Cases about rules the default site has not: where they are held."""
 
 NOT_IN_16 = frozenset({"CK-BOOT-010", "CK-BOOT-011", "CK-RST-012"})

@@ -122,6 +122,16 @@ class DeafToOutside(Defect, Operator):
         return False
 
 
+class LimitsEachOutlet(Defect, Operator):
+    name = "limits-each-outlet"
+    seen = "takes a limit on a whole station for one on each of its outlets: together they draw it twice"
+    area, point, part = "signals", "controller.station_limits", "controller"
+
+    def station_limits(self, now: float) -> tuple[Budget, ...]:
+        whole = super().station_limits(now)
+        return tuple(replace(one, members=frozenset({member})) for one in whole for member in sorted(one.members))
+
+
 class ThrottlesByRank(Defect, Operator):
     name = "throttles-by-rank"
     seen = "takes from the lowest rank first, whoever is to be throttled first"
@@ -217,6 +227,6 @@ class ShiftsWhateverTheDeparture(Defect, Operator):
 
 STEERING_DEFECTS: tuple[type[Defect], ...] = (
     EndsNobody, EndsEverybody, AsksNobody, WaitingIsIdle, DeafToSignals, DimsToNothing, SignalForEver, ExemptsNobody, TakesAnySignal,
-    DeafToOutside, ThrottlesByRank, StrictForAll, NoBudgets, DeafToPrices, PausesTheHurried, NoDemandTarget, ProtectsNobody,
-    ShiftsNobody, ShiftsWhateverTheDeparture,
+    DeafToOutside, LimitsEachOutlet, ThrottlesByRank, StrictForAll, NoBudgets, DeafToPrices, PausesTheHurried, NoDemandTarget,
+    ProtectsNobody, ShiftsNobody, ShiftsWhateverTheDeparture,
 )  # fmt: skip
