@@ -46,11 +46,11 @@ PAIRS = {
     ),
     "workplace": Pair(
         str(FOLDER / "workplace/fleet.yaml"), "early arrivals occupy chargers all day",
-        ("turned_away", "wait_time[queue]", "idle_occupancy", "energy[employee]"), 8,
+        ("turned_away", "wait_time[queue]", "idle_occupancy", "energy[employee]"), 8, "away",
     ),
     "destination": Pair(
         "destination", "visitor charging treated like reserved long-dwell parking",
-        ("idle_occupancy", "turned_away", "wait[P90]", "energy_delivered[guest]"), 8,
+        ("idle_occupancy", "turned_away", "wait[P90]", "energy_delivered[guest]"), 8, "away",
     ),
     "multifamily": Pair(
         "multifamily", "promising more guaranteed power than the building has",
@@ -58,7 +58,7 @@ PAIRS = {
     ),
     "mixed_use": Pair(
         str(FOLDER / "mixed_use/fleet.yaml"), "one access rule for all users at all times",
-        ("guarantee_met[resident]", "missed_departures[resident]", "turned_away"), 16,
+        ("guarantee_met[resident]", "missed_departures[resident]", "turned_away"), 16, "away",
     ),
 }  # fmt: skip
 
@@ -67,7 +67,10 @@ STYLE = (
     "<style>text{font:12px sans-serif;fill:#444}.grid{stroke:#ddd}.tick{stroke:#888}.line,.cap{fill:none;stroke-width:1.6}"
     ".c0{stroke:#1b7f5c}.c1{stroke:#c0392b}.cap{stroke:#888;stroke-dasharray:4 3}</style>"
 )
-DRAWN = {"power": ("15-minute mean at the grid meter", "kW"), "wait": ("vehicles that wait for their first current", "vehicles")}
+DRAWN = {
+    "power": ("15-minute mean at the grid meter", "kW"), "wait": ("vehicles that wait for their first current", "vehicles"),
+    "away": ("vehicles turned away since the first day", "vehicles"),
+}  # fmt: skip
 STEP_S = 900.0
 
 
@@ -89,10 +92,15 @@ def waiting(facts: Facts) -> list[tuple[float, float]]:
     return [(n * STEP_S, float(sum(a <= n * STEP_S < b for a, b in spans))) for n in range(int(facts.end / STEP_S) + 1)]
 
 
+def turned_away(facts: Facts) -> list[tuple[float, float]]:
+    """How many have found no bay so far."""
+    return [(0.0, 0.0), *((one.t, n + 1.0) for n, one in enumerate(facts.turned_away)), (facts.end, float(len(facts.turned_away)))]
+
+
 def drawing(pair: Pair, both: list[Facts]) -> str:
     """The template against the mistake over the run, as an SVG file of its own."""
     what, unit = DRAWN[pair.drawn]
-    made = [quarter_hours(one) if pair.drawn == "power" else waiting(one) for one in both]
+    made = [{"power": quarter_hours, "wait": waiting, "away": turned_away}[pair.drawn](one) for one in both]
     series = [Series(name, points, step=True) for name, points in zip(("template", "mistake"), made, strict=True)]
     found = chart(f"{pair.mistake}: {what}", unit, series, days=True)
     return found.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1).replace("</title>", f"</title>{STYLE}", 1) + "\n"
