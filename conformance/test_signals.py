@@ -40,13 +40,13 @@ async def test_a_dimming_leaves_the_floor_and_ends_by_itself(bench: Bench) -> No
     site = bench.site()
     rule = rule_of(site, "dimming")
     _, one, two, full_a = await two_cars(bench, site, someone(site, rule, exempt=False), someone(site, rule, exempt=False, number=2))
-    floors = {charger: floor_a(rule, 3, charger.profile.pwm_step_a) for charger in (one, two)}
-    bench.check_bound(full_a, max(floors.values()), "a dimming")
+    floor = floor_a(rule, 3)
+    bench.check_bound(full_a, floor, "a dimming")
     until = bench.now + FOR_S
     await site.lever("signal", id="ck-dim", kind="dimming", who="grid operator", until=until, limit_kw=0.5)
-    for charger, floor in floors.items():
+    for charger in (one, two):
         await charger.meter.settles(at_most_a=floor, within=REACTION_S)
-    for charger, floor in floors.items():
+    for charger in (one, two):
         await charger.meter.holds(at_most_a=floor, for_s=120, at_least_a=floor * 0.97)
     await bench.sleep(max(0.0, until - bench.now))
     for charger in (one, two):
@@ -60,7 +60,7 @@ async def test_the_exempt_are_not_dimmed(bench: Bench) -> None:
     rule = rule_of(site, "dimming")
     spared, meant = someone(site, rule, exempt=True), someone(site, rule, exempt=False)
     _, one, two, full_a = await two_cars(bench, site, spared, meant)
-    floor = floor_a(rule, 3, two.profile.pwm_step_a)
+    floor = floor_a(rule, 3)
     bench.check_bound(full_a, floor, "a dimming")
     await site.lever("signal", id="ck-dim", kind="dimming", who="grid operator", until=bench.now + FOR_S, limit_kw=0.5)
     await two.meter.settles(at_most_a=floor, within=REACTION_S)

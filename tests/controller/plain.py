@@ -74,7 +74,8 @@ class One:
         self.demand, self.step = demand, max(1, round(demand.step_a * 10))
         self.least = -(-math.ceil(demand.least_a * 10 - 1e-6) // self.step) * self.step
         self.most = deci(demand.most_a) // self.step * self.step
-        self.floor = -(-math.ceil(demand.floor_a * 10 - 1e-6) // self.step) * self.step
+        up = math.ceil(demand.floor_a * 10 - 1e-6)
+        self.floors = up // self.step * self.step, -(-up // self.step) * self.step
         self.weight = Fraction(demand.weight)
         self.level = 0
 
@@ -84,8 +85,9 @@ def plainly(tree, limits, demands, reserved, concurrent=(), budgets=(), reserved
     rows = Rows(tree, limits, reserved, concurrent, budgets, reserved_by or {})
     ordered = [One(d) for d in sorted(demands, key=lambda d: (d.rank, d.tie, d.id))]
     ranks = [list(group) for _, group in groupby(ordered, key=lambda o: o.demand.rank)]
-    for rank in ranks:
-        serve(rows, [(o, min(o.most, max(o.least, o.floor))) for o in rank if o.floor > 0])
+    for n in range(2):
+        for rank in ranks:
+            serve(rows, [(o, min(o.most, max(o.least, o.floors[n]))) for o in rank if o.floors[1] > 0])
     for rank in ranks:
         serve(rows, [(o, o.most) for o in rank])
     return {o.demand.id: o.level / 10 for o in ordered}

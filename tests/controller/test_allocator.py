@@ -127,6 +127,13 @@ def test_a_floor_is_kept_up_to_the_stations_next_step(floor_a, step_a, amps):
     assert given_to([low, high], [Limit("a", amps - 0.05)])["low"] == pytest.approx(max(0.0, amps - step_a if amps - step_a >= 6 else 0.0))
 
 
+@pytest.mark.parametrize(("limit_a", "amps"), [(12.4, (6.0, 6.0)), (12.5, (6.5, 6.0)), (13.0, (6.5, 6.5))])
+def test_nobody_loses_its_floor_to_anothers_step(limit_a, amps):
+    """Two floors of 6.1 A at steps of half an ampere, one ranked higher: the step above is taken once both have the one below."""
+    found = [replace(demand(ident, rank=n, most=6.5), floor_a=6.1, step_a=0.5) for n, ident in enumerate(("high", "low"))]
+    assert tuple(given_to(found, [Limit("a", limit_a)]).values()) == amps
+
+
 def test_a_surplus_is_shared_by_weight_above_the_minima():
     """40 A less two minima of 6 A are 28 A: 21 and 7."""
     assert given_to([replace(demand("x"), weight=3.0), demand("y")]) == {"x": 27.0, "y": 13.0}

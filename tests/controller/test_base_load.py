@@ -14,19 +14,20 @@ FLEET = {
 TELLS_S, EVERY_S = 60.0, 15.0
 
 
-def followed(rows: list[tuple[float, float]], may_a: float = 250.0) -> list[float]:
-    """The base load on L1 after each reading of (A shown, A the stations told last)."""
+def followed(rows: list[tuple[float, ...]], may_a: float = 300.0) -> list[float]:
+    """The base load on L1 after each reading of (A shown, A the stations told last, A they are expected to draw if that is another)."""
     meters = CircuitMeters(site_of(FLEET), {}, lambda *_: True)
     meters.told_every_s = TELLS_S
     found = []
-    for n, (shown, ours) in enumerate(rows):
-        three = (shown, shown, shown), (ours, ours, ours), (ours, ours, ours), (may_a, may_a, may_a)
+    for n, (shown, ours, *due) in enumerate(rows):
+        expected = due[0] if due else ours
+        three = (shown, shown, shown), (ours, ours, ours), (expected, expected, expected), (may_a, may_a, may_a)
         meters._take("grid", *three, n * EVERY_S)
         found.append(meters.base["grid"][0])
     return found
 
 
-STEADY = [(220.0, 200.0)] * 6
+STEADY: list[tuple[float, ...]] = [(220.0, 200.0)] * 6
 """20 A beside 200 A that are told."""
 
 
@@ -43,8 +44,13 @@ STEADY = [(220.0, 200.0)] * 6
         # More counts once a vehicle's beginning would have been told, and at once what nobody may draw.
         ([(230.0, 200.0)] * 2, 20.0),
         ([(230.0, 200.0)] * 6, 30.0),
-        ([(285.0, 200.0)], 35.0),
+        ([(335.0, 200.0)], 135.0),
+        # Over what it may carry: what vehicles are not expected to draw counts at once; what is still over once they followed, too.
+        ([(310.0, 290.0)], 20.0),
+        ([(310.0, 290.0)] * 2, 20.0),
+        ([(310.0, 270.0), (310.0, 270.0)], 40.0),
+        ([(310.0, 250.0, 290.0), (306.0, 250.0, 290.0)], 26.0),
     ],
 )
-def test_base_load_follows_what_lasts(rows: list[tuple[float, float]], base_a: float) -> None:
+def test_base_load_follows_what_lasts(rows: list[tuple[float, ...]], base_a: float) -> None:
     assert followed(STEADY + rows)[-1] == base_a

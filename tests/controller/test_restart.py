@@ -12,6 +12,7 @@ from chargekit.controller.dispatch import Claim
 from chargekit.controller.recovery import SYNC_S, claim_data, claim_of
 from chargekit.lab.assemble import CSMS, PLANT, Plan, build
 from chargekit.lab.sitefile import load_site
+from chargekit.world.events import Save
 
 TIGHT = """site: tight
 type: mixed_use
@@ -109,6 +110,24 @@ def test_who_lost_its_memory_and_dies_again_still_knows_that_it_knows_nothing(bu
     kill(lab, 42.0, 1.0, memory=False)
     kill(lab, 43.0 + lives_s, 20.0)
     holds(lab, SECONDS)
+
+
+@pytest.mark.parametrize(("seed", "which"), [(3, 3), (7, 2), (7, 3), (600, 1)])
+def test_it_may_die_while_it_writes_down_whom_it_knows_again(bundle, seed, which):
+    lab = living(bundle, seed)
+    kill(lab, 150.0, 1.0, memory=False)
+    known = [0]
+
+    def after(name, one):
+        if name == CSMS and isinstance(one, Save) and one.key.startswith("unproven/") and one.value is None:
+            known[0] += 1
+            if known[0] == which:
+                lab.world.cut(CSMS)
+                lab.world.call(lab.world.now + 20.0, lambda: lab.world.restore(CSMS))
+
+    lab.world.after_effect = after
+    holds(lab, SECONDS)
+    assert known[0] >= which
 
 
 @settings(max_examples=EXAMPLES)

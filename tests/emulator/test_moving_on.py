@@ -41,6 +41,15 @@ def test_of_those_asked_the_share_that_moves_goes_within_ten_minutes() -> None:
     assert [at for _, at in goes] == [one.asked(a, a.at + 60.0) for a, _ in goes], "asked again, the same person does the same"
 
 
+def test_whoever_is_refused_drives_off_within_ten_minutes_and_makes_room() -> None:
+    one = visiting(0.0)
+    arrivals = [row for wish in one.wishes if isinstance(row := one.comes(wish), Arrival)]
+    late = [a for a in arrivals if a.leaves is not None and a.leaves > a.at + 7200.0]
+    goes = {a: one.refused(a, a.at) for a in late}
+    assert len(late) > 5 and all(at is not None and a.at + MOVES_S[0] <= at <= a.at + MOVES_S[1] for a, at in goes.items())
+    assert one.refused(replace(late[0], leaves=late[0].at + 30.0), late[0].at) is None, "it goes anyway"
+
+
 def test_nobody_moves_where_nobody_is_said_to() -> None:
     one = visiting(0.0)
     arrivals = [row for wish in one.wishes if isinstance(row := one.comes(wish), Arrival)]

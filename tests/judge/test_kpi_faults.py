@@ -45,6 +45,13 @@ def test_an_incident_and_the_outage_it_is_about_are_one_fault() -> None:
     assert got["faults_open"].value == 0 and "faults[not recorded]" not in got
 
 
+@pytest.mark.parametrize("kind", ["taken over", "local list refused", "unknown limit"])
+def test_what_is_only_noted_is_no_fault(kind: str) -> None:
+    run = Run()
+    run.add(100, "controller", "a", "incident", {"kind": kind, "because": "in passing"})
+    assert list(faults_of(run.facts())) == [] and run.end(900).figures()["faults_open"].value == 0
+
+
 def test_what_is_wrong_elsewhere_is_resolved_when_it_is_over() -> None:
     run = Run()
     incident(run, 100, "gm", "meter_silent")

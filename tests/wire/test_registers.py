@@ -199,3 +199,14 @@ def test_mbpoll_reads_our_meters(tmp_path) -> None:  # type: ignore[no-untyped-d
 def test_ieee_754_by_hand() -> None:
     """The golden words rest on this reading of the standard."""
     assert struct.unpack(">f", bytes.fromhex("43663333"))[0] == pytest.approx(230.2, abs=1e-5)
+
+
+@pytest.mark.parametrize("word", [0x8000, 0x7FFF, 0x0190, 0xFFF5])
+def test_a_scale_factor_beyond_ten_is_no_reading(word: int) -> None:
+    """0x8000 is SunSpec's word for none; 400 would be more than a float holds."""
+    meter = register_map("sunspec-203")
+    replies = {block: list(meter.words(block, SHOWN) or ()) for block in meter.blocks(1)}
+    block = meter.blocks(1)[1]
+    replies[block][40076 - block.addr] = word
+    with pytest.raises(ValueError, match="a scale factor of -10 to 10 expected"):
+        meter.decode(replies, 0.0)

@@ -103,10 +103,12 @@ def allocate(
 def _share(room: Room, ordered: Sequence[Demand]) -> Work:
     work = Work(room, ordered)
     ranks = _ranks(ordered)
-    if work.floors.any():
-        floors = np.where(work.floors > 0, np.minimum(work.most, np.maximum(work.least, work.floors)), 0)
-        for start, end in ranks:
-            fill(work, start, end, floors[start:end])
+    below, above = work.floors
+    if above.any():
+        for one in (below, above) if (below < above).any() else (above,):
+            floors = np.where(above > 0, np.minimum(work.most, np.maximum(work.least, one)), 0)
+            for start, end in ranks:
+                fill(work, start, end, floors[start:end])
     for start, end in ranks:
         fill(work, start, end, work.most[start:end])
     return work

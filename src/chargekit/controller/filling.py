@@ -40,8 +40,9 @@ class Work:
         self.step: Ints = np.maximum(1, np.rint(step)).astype(np.int64)
         self.least: Ints = _up(np.ceil(least - EPS).astype(np.int64), self.step)
         self.most: Ints = _down(np.floor(most + EPS).astype(np.int64), self.step)
-        # Up: what is promised is kept, not nearly.
-        self.floors: Ints = _up(np.ceil(floors - EPS).astype(np.int64), self.step)
+        # What is promised is kept, not nearly: up, once everybody has had the step below.
+        up = np.ceil(floors - EPS).astype(np.int64)
+        self.floors: tuple[Ints, Ints] = _down(up, self.step), _up(up, self.step)
         self.level: Ints = np.zeros(count, dtype=np.int64)
         self.bound: Ints = np.full(count, OPEN, dtype=np.int64)
         self.rows, self.times = room.table(ordered)

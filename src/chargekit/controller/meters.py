@@ -16,6 +16,8 @@ from chargekit.world.events import Poll, Words
 
 AGREE = 2
 """So many readings at least must agree before the base load reckoned with changes, however often stations tell."""
+ANSWERED_S = 12.0
+"""By then vehicles have followed what was decided on a reading: the message, the pilot, the vehicle's delay and its ramp."""
 NOISE_A = 1.0
 DOUBTS = 6
 """So many implausible readings in a row and a meter is not believed any more; as many proofs in a row and it is again."""
@@ -52,6 +54,8 @@ class CircuitMeters:
         self._seen_at: dict[str, float] = {}
         self._last: dict[str, list[tuple[float, PhaseAmps]]] = {}
         self._moved: dict[str, int] = {}
+        self._over: dict[tuple[str, int], float] = {}
+        """Since when a phase of a circuit carries more than it may, or when that was last answered."""
         self._proofs: dict[str, int] = {}
         self._counted: dict[str, tuple[float, float, float]] = {}
 
@@ -181,7 +185,8 @@ class CircuitMeters:
     def _take(self, circuit: str, shown: PhaseAmps, ours: PhaseAmps, expected: PhaseAmps, most: PhaseAmps, now: float) -> None:
         """What flows through a circuit beside our sessions. At once as much as all they may draw does not explain; on a phase that carries
         more than it may, all that they are not expected to draw. Else up when it has lasted for as long as stations take to tell what they
-        draw, so that a vehicle that begins is not taken for base load; down when all readings of such a time agree, so that one that draws
+        draw, so that a vehicle that begins is not taken for base load; by as much as a phase is still over once vehicles had the time to
+        follow, as they draw less than was reckoned with; down when all readings of such a time agree, so that one that draws
         less and less until its station tells it again is not taken for less base load."""
         one, two, three = (max(0.0, s - o) for s, o in zip(shown, ours, strict=True))
         last = self._last.setdefault(circuit, [])
@@ -194,11 +199,22 @@ class CircuitMeters:
         found = []
         for i in range(3):
             floor = max(0.0, shown[i] - most[i], newest[i] if shown[i] > bound else 0.0)
+            if self._persists((circuit, i), shown[i] > bound, now):
+                floor = max(floor, min(last[-1][1][i], held[i] + shown[i] - bound))
             lasting, agreed = min(r[i] for _, r in last), max(r[i] for _, r in last)
             found.append(max(floor, lasting if lasting > held[i] else min(held[i], agreed)))
         self._hold(circuit, found)
         base = self.base[circuit]
         self._moved[circuit] = 0 if base == held else 1 if any(new > was for new, was in zip(base, held, strict=True)) else -1
+
+    def _persists(self, phase: tuple[str, int], over: bool, now: float) -> bool:
+        """Whether a phase is over although what was decided on an earlier reading has been done; it counts anew from here."""
+        if not over:
+            self._over.pop(phase, None)
+        elif now - self._over.setdefault(phase, now) >= ANSWERED_S:
+            self._over[phase] = now
+            return True
+        return False
 
     def _hold(self, circuit: str, least: list[float]) -> None:
         """Base load in whole amperes, up at once and down only by two: a tenth more or less must not move every session."""

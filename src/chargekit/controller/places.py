@@ -97,7 +97,8 @@ class Place:
         if session is None or max(sample.current_a) < PHASE_A:
             return False
         before = self.phases
-        used = tuple(phase for phase, amps in zip(self.wired, sample.current_a, strict=False) if amps > QUIET_A)
+        # Current on lines it has not been wired to says nothing of which it uses: then it may be any of them.
+        used = tuple(phase for phase, amps in zip(self.wired, sample.current_a, strict=False) if amps > QUIET_A) or self.wired
         same = used == self.active and session.tx == self.of_tx
         self.active, self.alike, self.of_tx = used, self.alike + 1 if same else 1, session.tx
         if self.phases == before:

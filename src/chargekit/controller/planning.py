@@ -131,6 +131,8 @@ class Planning:
             plan = self.plan = self.planner.plan(wishes, self.outlook(now, starts))
             self._tell(plan, out)
             self._guides = {key: plan.guides[_id(key)] for key in told if self._known(key, now)}
+        else:
+            self.plan = None
         moved = [key for key in {**before, **self._guides} if before.get(key) != self._guides.get(key)]
         return {key: self.operator.places[key] for key in moved}
 

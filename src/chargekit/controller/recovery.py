@@ -112,7 +112,7 @@ class Memory:
         self._levers = {name: saved[name] for name in ("caps", "classes", "overrides", "signals", "idle") if name in saved}
         for key, place in operator.places.items():
             data, name = saved.get(f"evse/{key[0]}/{key[1]}"), f"unproven/{key[0]}/{key[1]}"
-            if self.blank or name in saved:
+            if self.blank or (name in saved and (data is None or data["session"] is None)):
                 self.unproven[key] = -math.inf
             if name in saved:
                 self._noted[key] = None
@@ -158,8 +158,11 @@ class Memory:
 
     def saves(self, event: Event) -> list[Effect]:
         """What changed with this event, to be written before anything of it is sent."""
-        out: list[Effect] = self._changed_unproven()
+        out: list[Effect] = []
         if not self._begun:
+            # Before it is known that there was a life: a death in between is one without memory.
+            out += [Save(f"unproven/{name}/{number}", True) for name, number in self.unproven]
+            self._noted = dict.fromkeys(self.unproven)
             out += self._begin()
         if isinstance(event, (Frame, Opened, Closed)) and event.peer in self.csms.peers:
             for number, known in self.csms.peers[event.peer].evses.items():
@@ -170,6 +173,10 @@ class Memory:
         for (name, number), place in self._touched.items():
             out.append(Save(f"evse/{name}/{number}", self._data(place)))
         self._touched.clear()
+        # After what was learned of them: a death in between asks once more, it forgets nobody.
+        for name, number in [key for key in self._noted if key not in self.unproven]:
+            del self._noted[name, number]
+            out.append(Save(f"unproven/{name}/{number}", None))
         if self.csms.next_tx != self._next_tx:
             self._next_tx = self.csms.next_tx
             out.append(Save("next_tx", self._next_tx))
@@ -182,13 +189,6 @@ class Memory:
         out += [Save(key, value) for key, value in notebook.items()]
         notebook.clear()
         return out + self._changed_incidents()
-
-    def _changed_unproven(self) -> list[Effect]:
-        if len(self._noted) == len(self.unproven):
-            return []
-        new, gone = self.unproven.keys() - self._noted.keys(), self._noted.keys() - self.unproven.keys()
-        self._noted = dict.fromkeys(self.unproven)
-        return [Save(f"unproven/{name}/{number}", True if key in new else None) for key in sorted(new | gone) for name, number in [key]]
 
     def _changed_incidents(self) -> list[Effect]:
         stamp, reports = self.operator.incidents.stamp, self.operator.watched.reports

@@ -152,7 +152,7 @@ class SignalDesk:
             if self.operator.exempt(user_class, rule):
                 exempt_kw += self.operator.most_a(place) * kw
             else:
-                least_kw, count = least_kw + floor_a(rule, len(place.phases), place.step_a) * kw, count + 1
+                least_kw, count = least_kw + floor_a(rule, len(place.phases)) * kw, count + 1
         asked_kw = one.limit_kw if one.limit_kw is not None else (one.limit_a or 0.0) * 3 * NOMINAL_V / 1000.0
         kept_kw = self.operator.dimmed_kw(asked_kw, least_kw)
         more = f", {rule.floor_kw:g} kW kept for each of {count}" if kept_kw > asked_kw else ""
@@ -169,7 +169,7 @@ class SignalDesk:
         amps = [sum(row[p] for row in self._beside(one.circuit)) + self.operator.rules.margin_a.value for p in range(3)]
         for place, _ in self._under(one):
             for phase in place.phases:
-                amps[phase] += min(floor_a(rule, len(place.phases), place.step_a), place.outgoing.rating_a)
+                amps[phase] += min(floor_a(rule, len(place.phases)), place.outgoing.rating_a)
         return max(amps)
 
     def _under(self, one: Signal) -> list[tuple[Place, str]]:

@@ -121,9 +121,7 @@ class Steering(Precedence):
             return demand
         if self.exempt(user_class, rule):
             return _keeps(demand, demand.most_a, f"exempt from {one.kind} {one.id} ({rule.source})")
-        if not rule.floor_kw:
-            return demand
-        return _keeps(demand, floor_a(rule, len(place.phases), place.step_a), f"through {one.kind} {one.id} ({rule.source})")
+        return _keeps(demand, floor_a(rule, len(place.phases)), f"through {one.kind} {one.id} ({rule.source})") if rule.floor_kw else demand
 
     # --- costs --------------------------------------------------------------------------------------------------
 

@@ -334,7 +334,7 @@ class Bench:
 
     @contextmanager
     def resting(self) -> Iterator[None]:
-        """Meanwhile the bench reads its meters every 5 s: for long stretches in which no second is judged."""
+        """Meanwhile the bench reads stations' meters every 5 s: for long stretches in which none of their seconds is judged."""
         self.lab.read_every(REST_EVERY_S)
         try:
             yield

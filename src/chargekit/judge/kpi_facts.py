@@ -331,6 +331,9 @@ class Facts:
         body = record.body
         about = (record.subject, str(body["kind"]))
         known = self._open.get(about)
+        if known is None and "category" not in body:
+            # Something noted in passing (a list refused, a session taken over): nobody is to mend it.
+            return
         if body.get("ended"):
             if known is not None and known.over is None:
                 known.over = record.t

@@ -14,11 +14,12 @@ class Instruments:
     """Polls meters each `every_s` seconds on a grid; notes a `sample`, or `silent` once when a meter stops answering.
 
     A meter is asked again once its last reading is complete: a slow one shows fewer readings, not torn ones. The hand `read_every`
-    changes how often.
+    changes how often those of stations are read; those of circuits, where a rating is at stake, never rest.
     """
 
     def __init__(self, meters: Sequence[MeterPoint], every_s: float = 1.0) -> None:
-        self.every_s = every_s
+        self.every_s = self.stations_s = every_s
+        self._single = frozenset(m.id for m in meters if m.circuit is None)
         self.due: float | None = 0.0 if meters else None
         self._maps = {m.id: register_map(m.model) for m in meters}
         self._blocks = {m.id: self._maps[m.id].blocks(m.unit) for m in meters}
@@ -28,12 +29,12 @@ class Instruments:
     def on(self, event: Event, now: float) -> Sequence[Effect]:
         if isinstance(event, Wake):
             self.due = (int(now / self.every_s + 1e-9) + 1) * self.every_s
-            free = [meter for meter in self._blocks if meter not in self._replies]
+            turn = self.stations_s <= self.every_s or abs(now / self.stations_s - round(now / self.stations_s)) < 1e-6
+            free = [meter for meter in self._blocks if meter not in self._replies and (turn or meter not in self._single)]
             self._replies |= {meter: {} for meter in free}
             return [Poll(meter, block) for meter in free for block in self._blocks[meter]]
         if isinstance(event, Hand) and event.verb == "read_every":
-            self.every_s = float(event.args["seconds"])
-            self.due = None if self.due is None else (int(now / self.every_s + 1e-9) + 1) * self.every_s
+            self.stations_s = float(event.args["seconds"])
             return ()
         if not isinstance(event, Words) or event.peer not in self._replies:
             return ()

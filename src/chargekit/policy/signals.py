@@ -117,10 +117,9 @@ def taken(rules: Mapping[str, SignalRule], args: Mapping[str, Any], now: float, 
     return Signal(str(args["id"]), kind, str(args.get("who", "")), now, end, circuit, station, int(args.get("evse", 0)), **figures)
 
 
-def floor_a(rule: SignalRule, phases: int, step_a: float = 0.1) -> float:
-    """A rule's floor as A per phase, up to the station's next step, a tenth at least: a step less would be below it."""
-    tenths, step = math.ceil(rule.floor_kw * 1000.0 / (NOMINAL_V * phases) * 10.0 - 1e-6), max(1, round(step_a * 10.0))
-    return -(-tenths // step) * step / 10.0
+def floor_a(rule: SignalRule, phases: int) -> float:
+    """A rule's floor as A per phase, up to the next tenth: a tenth less would be below it."""
+    return math.ceil(rule.floor_kw * 1000.0 / (NOMINAL_V * phases) * 10.0 - 1e-6) / 10.0
 
 
 def _figure(value: object) -> bool:

@@ -33,6 +33,7 @@ SHOWN: Final = (
 )  # fmt: skip
 """What every reading has."""
 MOST_KEPT: Final = 256
+MOST_POWER: Final = 10
 WRAPS: Final = frozenset({"energy_import", "energy_export", "energy_total"})
 """What counts up wraps at its register's width; everything else stops there."""
 
@@ -195,7 +196,11 @@ def _kept(kept: dict[K, V], key: K, made: Callable[[K], V]) -> V:
 
 
 def _power(word: int) -> float:
-    return float(10.0 ** (word - 0x10000 if word & 0x8000 else word))
+    """ValueError for a scale factor SunSpec does not know (-10 to 10; 0x8000: there is none)."""
+    power = word - 0x10000 if word & 0x8000 else word
+    if not -MOST_POWER <= power <= MOST_POWER:
+        raise ValueError(f"a scale factor of -{MOST_POWER} to {MOST_POWER} expected, found {power}")
+    return float(10.0**power)
 
 
 def _fitted(count: int, cell: Cell) -> int:
