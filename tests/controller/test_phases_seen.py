@@ -16,6 +16,7 @@ FLEET = {
         {"id": "three", "model": "generic-ac-22", "circuit": "grid", "ocpp": "2.0.1", "rotation": "L2L3L1"},
     ],
 }  # fmt: skip
+RANKS = ["route_critical", "resident", "employee", "guest"]
 VOLTS = (230.0, 230.0, 230.0)
 
 
@@ -33,7 +34,7 @@ VOLTS = (230.0, 230.0, 230.0)
 )
 def test_a_session_is_on_what_its_readings_show_of_what_is_wired(station: str, shown: PhaseAmps, phases: tuple[int, ...]) -> None:
     site = site_of(FLEET)
-    made = Led(site, rules_of(site, {"access": {"tokens": {"RES-*": "resident"}}}, {"priority": {"ranks": ["resident"]}}))
+    made = Led(site, rules_of(site, {"access": {"tokens": {"RES-*": "resident"}}}, {"priority": {"ranks": RANKS}}))
     made.seat(station, "RES-1")
     place = made.operator.places[station, 1]
     for n in range(PHASE_READINGS + 1):
