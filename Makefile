@@ -25,7 +25,7 @@ perf: setup
 	$(BIN)/python -m tests.perf
 
 deep: setup
-	$(BIN)/python -m tests.deep --minutes 1000000 --seed 1
+	$(BIN)/python -m tests.deep --minutes 1700000 --seed 1
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -q -n 2 -m "deep or not deep"
 
 lint: setup

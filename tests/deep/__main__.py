@@ -1,4 +1,4 @@
-"""`python -m tests.deep --minutes 1000000 --seed 1`: so many station-minutes of chaos over the five sites, and what came of it.
+"""`python -m tests.deep --minutes 1700000 --seed 1`: so many station-minutes of chaos over the five sites, and what came of it.
 
 One case alone takes seconds: `python -m tests.deep --rounds 1 --sites workplace --stations 20 --days everyone-at-once --kinds calm steps`.
 """
@@ -17,7 +17,7 @@ KINDS = ("calm", "steps", "chaos", "bad")
 
 def main():
     told = argparse.ArgumentParser(prog="tests.deep")
-    told.add_argument("--minutes", type=float, default=1_000_000.0)
+    told.add_argument("--minutes", type=float, default=1_700_000.0, help="both loaded days at every site, and more than a million")
     told.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     told.add_argument("--rounds", type=int, default=sys.maxsize, help="stop after so many of all sites and days")
     told.add_argument("--seed", type=int, default=1)
