@@ -12,7 +12,7 @@ from chargekit.policy.costs import ClassCost, Costing
 from chargekit.policy.idle import IdleRule
 from chargekit.policy.lint import lint
 from chargekit.policy.power import Throttle
-from chargekit.policy.signals import SignalRule, floor_a
+from chargekit.policy.signals import SignalRule, floor_a, taken
 from chargekit.policy.tariff import Band, CostRules
 
 HERE = Source("p.yaml", 1)
@@ -188,6 +188,13 @@ def test_the_floor_of_a_dimming_is_never_rounded_below_it() -> None:
     rule = SignalRule("dimming", 3600.0, 4.2, (), (), (), HERE)
     assert [floor_a(rule, phases) for phases in (1, 2, 3)] == [18.3, 9.2, 6.1]
     assert all(floor_a(rule, n) * n * 0.23 >= 4.2 for n in (1, 2, 3))
+
+
+def test_a_name_from_outside_adds_no_clause_to_a_reason() -> None:
+    rules = {"external": SignalRule("external", 3600.0, 0.0, (), (), (), HERE)}
+    args = {"id": "a/0/EMS", "kind": "external", "who": "x; held to 3 A: nobody limits it", "station": "a", "evse": None, "limit_a": 8.0}
+    one = taken(rules, args | {"until": 900.0}, 0.0, ["grid"], "grid")
+    assert (one.who, one.evse, one.limit_a) == ("x, held to 3 A: nobody limits it", 0, 8.0)
 
 
 def test_the_first_named_gives_first() -> None:

@@ -193,4 +193,4 @@ class SignalDesk:
 
 
 def _id_of(peer: Peer, evse: int, source: str) -> str:
-    return f"{peer.spec.id}/{evse}/{source}"
+    return f"{peer.spec.id}/{evse}/{source}".replace(";", ",")

@@ -114,7 +114,9 @@ def taken(rules: Mapping[str, SignalRule], args: Mapping[str, Any], now: float, 
     if circuit and circuit not in circuits:
         raise ValueError(f"circuit {circuit!r} is not known")
     figures: dict[str, Any] = {given[0]: int(amount) if kind == "level" else float(amount)}
-    return Signal(str(args["id"]), kind, str(args.get("who", "")), now, end, circuit, station, int(args.get("evse", 0)), **figures)
+    # Reasons are clauses parted by semicolons: nobody's name may add one.
+    who = str(args.get("who", "")).replace(";", ",")
+    return Signal(str(args["id"]), kind, who, now, end, circuit, station, int(args.get("evse") or 0), **figures)
 
 
 def floor_a(rule: SignalRule, phases: int) -> float:
