@@ -38,7 +38,7 @@ import orjson
 from chargekit.controller.allocator import Allocation, Budget, Concurrent, Demand
 from chargekit.controller.feedback import LAST
 from chargekit.controller.holds import RULES, Standing
-from chargekit.controller.places import Answered, Place
+from chargekit.controller.places import Answered, Place, id_of
 from chargekit.controller.upcoming import Upcoming
 from chargekit.model.limit import Limit, PhaseAmps
 from chargekit.policy.layers import Sourced
@@ -119,7 +119,7 @@ class DecisionLog:
             held = reserves.held(name)
             if every or self._seen.get(name) is not held:
                 self._seen[name] = held
-                found.update({_id(place): place for place in places})
+                found.update({id_of(place.key): place for place in places})
         return found
 
     def _compare_demands(self, demands: Sequence[Demand], changed: dict[str, dict[str, Row | None]], dirty: dict[str, Place]) -> None:
@@ -138,7 +138,7 @@ class DecisionLog:
             self._put("responses", key, None, changed)
 
     def _compare_holds(self, changed: dict[str, dict[str, Row | None]]) -> None:
-        before, self._standings = self._standings, {f"{key[0]}/{key[1]}": one for key, one in self.operator.standings.items()}
+        before, self._standings = self._standings, {id_of(key): one for key, one in self.operator.standings.items()}
         for key, one in self._standings.items():
             if before.get(key) is not one:
                 self._put("holds", key, self._hold(one) if one is not None else None, changed)
@@ -260,15 +260,11 @@ class DecisionLog:
         site, rules = operator.site, operator.rules
         circuits = site.circuits.values()
         tree = [[c.name, c.parent, finite(c.rating_a), c.limit_kw, c.unbalance_a, c.source.file, c.source.line] for c in circuits]
-        places = {_id(p): [p.circuit, list(p.phases), p.outgoing.rating_a] for p in operator.places.values()}
+        places = {id_of(p.key): [p.circuit, list(p.phases), p.outgoing.rating_a] for p in operator.places.values()}
         figures = {"margin": rules.margin_a, "fallback": rules.fallback_a, "default": rules.default_a, "lease": rules.lease_s}
         about: dict[str, Any] = {name: _sourced(figure) for name, figure in figures.items()}
         about |= {"site": site.id, "type": site.type, "epoch": site.calendar.iso(0.0), "zone": site.calendar.zone}
         return {"tree": tree, "places": places, "about": about}
-
-
-def _id(place: Place) -> str:
-    return f"{place.key[0]}/{place.key[1]}"
 
 
 def _sourced(figure: Sourced) -> Row:

@@ -14,11 +14,11 @@ from chargekit.wire.messages import Metered
 from chargekit.world.events import Effect
 
 LAST: Final = 1000
+"""The rank of those that draw nothing: after all that do."""
 RESTS: Final = "; behind all that draw, as it draws nothing"
 WAKES: Final = "; offered nothing for a moment, to wake it"
 TRIED: Final = "; tried again, as it drew nothing"
 """Clauses of a demand's reason about a vehicle at rest; `explain` goes by them."""
-"""The rank of those that draw nothing: after all that do."""
 
 
 class Feedback(Operating):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from chargekit.controller.places import Place
+from chargekit.controller.places import Place, id_of
 from chargekit.controller.room import NOMINAL_V, Budget
 from chargekit.model.limit import Limit, PhaseAmps
 
@@ -13,11 +13,6 @@ from chargekit.model.limit import Limit, PhaseAmps
 def current_of(place: Place) -> str:
     """Which budgets count an EVSE."""
     return "dc" if place.known.evse.dc else "ac"
-
-
-def ident_of(place: Place) -> str:
-    """The id of an EVSE's demand."""
-    return f"{place.key[0]}/{place.key[1]}"
 
 
 def by_current(
@@ -30,7 +25,7 @@ def by_current(
     stations = {ident: one.current for one in budgets for ident in one.members}
     for place in places if budgets else ():
         amps = reserve(place) if led or place.session is None else 0.0
-        for kind in (current_of(place) if kinds else "", stations.get(ident_of(place), "")) if amps > 0.0 else ():
+        for kind in (current_of(place) if kinds else "", stations.get(id_of(place.key), "")) if amps > 0.0 else ():
             row = found.setdefault((place.circuit, kind), [0.0, 0.0, 0.0]) if kind else [0.0, 0.0, 0.0]
             for phase in place.phases:
                 row[phase] += amps
@@ -77,5 +72,5 @@ class Headroom:
             left[3] -= amps * len(place.phases)
 
     def _mine(self, place: Place) -> list[tuple[Budget, list[float]]]:
-        ident, current = ident_of(place), current_of(place)
+        ident, current = id_of(place.key), current_of(place)
         return [(one, left) for one, left in self.budgets if one.circuit in place.path and one.counts(ident, current)]

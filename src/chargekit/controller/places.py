@@ -26,6 +26,11 @@ Key = tuple[str, int]
 """Station id and EVSE number."""
 
 
+def id_of(key: Key) -> str:
+    """The id of an EVSE's demand."""
+    return f"{key[0]}/{key[1]}"
+
+
 class Answered(NamedTuple):
     """Which incident changes a demand, what the rules say to it and where, and what the demand was: rank, floor, most (A), weight."""
 
@@ -183,7 +188,7 @@ class Reserves:
             loose = [place for place in places if place.peer.session is None or place.outgoing.unruly or place.outgoing.default_a is None]
             if loose:
                 more = f" and {len(loose) - 3} more" if len(loose) > 3 else ""
-                found[name] = "not led: " + ", ".join(f"{p.key[0]}/{p.key[1]}" for p in loose[:3]) + more
+                found[name] = "not led: " + ", ".join(id_of(p.key) for p in loose[:3]) + more
         return found
 
     def through(self) -> dict[str, PhaseAmps]:

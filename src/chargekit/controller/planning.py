@@ -15,7 +15,7 @@ import numpy as np
 
 from chargekit.controller.allocator import Demand
 from chargekit.controller.forecast import Forecast
-from chargekit.controller.places import Key, Place
+from chargekit.controller.places import Key, Place, id_of
 from chargekit.controller.planner import Guide, Plan, Planner
 from chargekit.controller.planner_model import SLOT_S, SLOTS, Floats, Outlook, Wish, kw
 from chargekit.model.limit import NO_AMPS
@@ -130,7 +130,7 @@ class Planning:
             # Where nobody said when it leaves there is nobody to guide, and a plan is for nothing.
             plan = self.plan = self.planner.plan(wishes, self.outlook(now, starts))
             self._tell(plan, out)
-            self._guides = {key: plan.guides[_id(key)] for key in told if self._known(key, now)}
+            self._guides = {key: plan.guides[id_of(key)] for key in told if self._known(key, now)}
         else:
             self.plan = None
         moved = [key for key in {**before, **self._guides} if before.get(key) != self._guides.get(key)]
@@ -141,7 +141,7 @@ class Planning:
         plan = self.plan
         for key in self._guides if plan is not None else ():
             assert plan is not None
-            place, ident = self.operator.places[key], _id(key)
+            place, ident = self.operator.places[key], id_of(key)
             amps = (plan.power_kw(ident) / kw(1.0, place.phases)).tolist()
             other = next((n for n, one in enumerate(amps) if abs(one - amps[0]) >= OTHER_A), None)
             if other is not None:
@@ -187,12 +187,12 @@ class Planning:
             promise = self._promise(key, now) if self._shifts(key) else None
             if promise is None:
                 most_kw = kw(most_a, phases)
-                wish = Wish(_id(key), place.circuit, phases, most_kw, kw(6.0, phases), most_kw * UNTOLD_S / 3600.0, now + UNTOLD_S, rank)
+                wish = Wish(id_of(key), place.circuit, phases, most_kw, kw(6.0, phases), most_kw * UNTOLD_S / 3600.0, now + UNTOLD_S, rank)
                 state.append((key, session.tx, rank))
             else:
                 had = max(0.0, place.known.sample.energy_wh - session.start_register_wh) / 1000.0 if place.known.sample else 0.0
                 left = max(0.0, promise.needs_kwh - had) / efficiency
-                wish = Wish.ac(_id(key), place.circuit, phases, most_a, left, promise.departs, rank=rank)
+                wish = Wish.ac(id_of(key), place.circuit, phases, most_a, left, promise.departs, rank=rank)
                 told = promise.departs, promise.needs_kwh, self._known(key, now), left <= 0.0
                 state.append((key, session.tx, rank, phases, round(most_a), *told))
             wishes.append(wish)
@@ -261,7 +261,7 @@ class Planning:
         out.append(Note("controller", self.operator.site.id, "plan", body))
         told, self._lacking = self._lacking, {}
         for one in plan.missing:
-            key = next(k for k in self.operator.places if _id(k) == one.id)
+            key = next(k for k in self.operator.places if id_of(k) == one.id)
             session = self.operator.places[key].session
             if session is None or (key not in self.promises and session.token not in self.promises):
                 continue
@@ -269,7 +269,3 @@ class Planning:
             if told.get(one.id) != self._lacking[one.id]:
                 lack = {"evse": key[1], "missing_wh": round(one.missing_wh), "because": one.because, "rules": self.operator.rules.revision}
                 out.append(Note("controller", key[0], "unmet", lack))
-
-
-def _id(key: Key) -> str:
-    return f"{key[0]}/{key[1]}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from chargekit.controller.places import Place
+from chargekit.controller.places import Place, id_of
 from chargekit.controller.room import STATION, Budget
 from chargekit.model.limit import Limit
 from chargekit.policy.signals import NOMINAL_V, Signal, SignalRule, floor_a
@@ -121,7 +121,7 @@ class SignalDesk:
         for (station, in_amps), (amount, one, rule) in lowest.items():
             places = members.get(station, [])
             if len(places) > 1:
-                idents, name = frozenset(f"{p.key[0]}/{p.key[1]}" for p in places), f"{STATION}{station}"
+                idents, name = frozenset(id_of(p.key) for p in places), f"{STATION}{station}"
                 why = f"{one.who or 'somebody'} limits it"
                 amps, kw = (amount, None) if in_amps else (math.inf, amount)
                 found.append(Budget(places[0].circuit, amps, name, rule.source, why, idents, kw))

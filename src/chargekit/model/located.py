@@ -37,9 +37,20 @@ _SCALE: Final[dict[str, dict[str, float]]] = {
     "kW/s": {"kW/s": 1.0},
     "": {"": 1.0},
 }
+_BASE: Final = {unit: (base, scale) for base, units in reversed(_SCALE.items()) for unit, scale in units.items()}
+"""Of a unit that several figures take, the first."""
 
 _BEYOND: Final = 10**9
 """No figure of a file is larger, in its unit: what is, is a slip, and would be none of a clock's or a meter's figures."""
+
+
+def amount(text: str) -> str:
+    """An amount in the base unit of its kind: `15 min` is `900 s`, `500 W` is `0.5 kW`. Any other text as it is."""
+    found = _QUANTITY.match(text)
+    if not found or found[2] not in _BASE:
+        return text
+    base, scale = _BASE[found[2]]
+    return f"{float(found[1]) * scale:.10g} {base}"
 
 
 @dataclass(frozen=True, slots=True)

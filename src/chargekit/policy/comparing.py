@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from chargekit.policy.entries import amount
+from chargekit.model.located import amount
 from chargekit.policy.layers import Effective
 
 FIRST_LEADS: Final = frozenset({"priority.windows", "priority.triggers", "priority.contracts"})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from chargekit.model.located import BadInput, Located
+from chargekit.model.located import BadInput, Located, amount
 from chargekit.policy.windows import parse_span
 
 SPAN: Final = ("days", "from", "to")
@@ -21,13 +20,6 @@ ABOUT: Final[dict[str, tuple[str, ...]]] = {
     "escalate": ("to",),
 }
 """By a list's key, or its last part: what an entry is about. The rest is what it says of that."""
-
-
-UNITS: Final[dict[str, tuple[str, float]]] = {
-    "ms": ("s", 1e-3), "s": ("s", 1.0), "min": ("s", 60.0), "h": ("s", 3600.0), "d": ("s", 86400.0), "W": ("kW", 1e-3), "kW": ("kW", 1.0),
-    "MW": ("kW", 1e3), "Wh": ("kWh", 1e-3), "kWh": ("kWh", 1.0), "A": ("A", 1.0), "%": ("%", 1.0),
-}  # fmt: skip
-_AMOUNT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([A-Za-z%]+)\s*$", re.ASCII)
 
 
 def words(node: Located) -> str:
@@ -58,15 +50,6 @@ def meaning(node: Located) -> str:
         return _plain(node)
     parts = [f"{name}: {_plain(node.need(name), name)}" for name in sorted(node.table()) if name not in SPAN and node.has(name)]
     return "; ".join([*parts, _span(node)])
-
-
-def amount(text: str) -> str:
-    """An amount in the first of its units: `15 min` is `900 s`. Any other text as it is."""
-    found = _AMOUNT.match(text)
-    if not found or found[2] not in UNITS:
-        return text
-    unit, scale = UNITS[found[2]]
-    return f"{float(found[1]) * scale:.10g} {unit}"
 
 
 def _plain(node: Located, name: str = "") -> str:
